@@ -1,0 +1,30 @@
+"""Find the array library from the array: op code names neither NumPy nor CuPy."""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+Array = Any  # a numpy.ndarray or a cupy.ndarray
+
+
+def namespace(array: Array) -> ModuleType:
+    """The library that `array` belongs to: `numpy`, or `cupy` for an array on a GPU."""
+    if isinstance(array, (np.ndarray, np.generic)):
+        return np
+    return sys.modules["cupy"]
+
+
+def is_array(value: object) -> bool:
+    """Is `value` an array (or array scalar) of a library that can compute here?"""
+    if isinstance(value, (np.ndarray, np.generic)):
+        return True
+    cupy = sys.modules.get("cupy")  # an array of CuPy can only exist once CuPy is imported
+    return cupy is not None and isinstance(value, cupy.ndarray)
+
+
+def ones_like(array: Array) -> Array:
+    return namespace(array).ones_like(array)

@@ -1,0 +1,96 @@
+"""Devices: "cpu" is NumPy and always there; "cuda" is CuPy, imported only when asked for."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+
+class device:
+    """Where a tensor's numbers live: `device("cpu")`, `device("cuda")`, `device("cuda:1")`."""
+
+    __slots__ = ("type", "index")
+
+    def __init__(self, type: str | device | int = "cpu", index: int | None = None) -> None:
+        if isinstance(type, device):
+            type, index = type.type, type.index
+        elif isinstance(type, int):
+            type, index = "cuda", type
+        elif not isinstance(type, str):
+            raise TypeError(f"device() takes a string such as 'cpu' or 'cuda:0', not {type!r}")
+        kind, colon, number = type.partition(":")
+        if colon:
+            if not number.isdigit():
+                raise RuntimeError(f"Invalid device string: '{type}'")
+            index = int(number)
+        if kind not in ("cpu", "cuda", "mps", "meta", "xpu"):
+            raise RuntimeError(
+                f"Expected one of cpu, cuda device type at start of device string: {type}"
+            )
+        self.type, self.index = kind, index
+
+    def __repr__(self) -> str:
+        return f"device(type='{self.type}'" + (
+            ")" if self.index is None else f", index={self.index})"
+        )
+
+    def __str__(self) -> str:
+        return self.type if self.index is None else f"{self.type}:{self.index}"
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, str):
+            return False
+        return isinstance(other, device) and (self.type, self.index) == (other.type, other.index)
+
+    def __hash__(self) -> int:
+        return hash((self.type, self.index))
+
+
+CPU = device("cpu")
+
+
+def of_array(array: Any) -> device:
+    """The device that holds `array`."""
+    if isinstance(array, np.ndarray):
+        return CPU
+    return device("cuda", array.device.id)
+
+
+def library(where: device | str | int | None) -> ModuleType:
+    """The array library of a device; explains what to install when it is not there."""
+    if where is None or where == "cpu":
+        return np
+    where = device(where)
+    if where.type == "cpu":
+        return np
+    if where.type != "cuda":
+        raise RuntimeError(f"labtorch computes on 'cpu' and 'cuda'; there is no device '{where}'")
+    try:
+        import cupy
+    except ImportError:
+        raise AssertionError(
+            "Torch not compiled with CUDA enabled: device 'cuda' needs CuPy. "
+            "Install it with `pip install labtorch[cuda13]` (or cuda12), or use device='cpu'."
+        ) from None
+    return cupy
+
+
+def cuda_is_available() -> bool:
+    """Is there a GPU that CuPy can use?"""
+    try:
+        import cupy
+
+        return cupy.cuda.runtime.getDeviceCount() > 0
+    except Exception:  # not installed, no driver, no device: all mean "no"
+        return False
+
+
+def move(array: Any, where: device) -> Any:
+    """`array` on another device (the array itself if it is there already)."""
+    target = library(where)
+    if target is np:
+        return array if isinstance(array, np.ndarray) else array.get()
+    with target.cuda.Device(where.index or 0):
+        return target.asarray(array)

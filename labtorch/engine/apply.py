@@ -1,0 +1,211 @@
+"""The choke point: every op call, of the forward and of a recorded backward pass, goes through here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+import labtorch.engine.op as op_module
+import labtorch.engine.variable as variable
+from labtorch.backend.arrays import is_array
+from labtorch.backend.dtypes import promote
+from labtorch.engine import errors, events
+from labtorch.engine.node import Node
+from labtorch.engine.op import Op
+from labtorch.engine.thread import local, sequence
+from labtorch.engine.variable import Variable, Version
+
+ndarray = np.ndarray
+new = object.__new__
+
+
+def apply(op: Op, args: tuple) -> Any:
+    """Compute `op` on the arrays of `args` and, where a gradient may be asked for, make its node."""
+    thread = local.thread
+    arrays = []
+    needs, bit = 0, 1
+    for each in args:
+        if isinstance(each, Variable):
+            arrays.append(each._array)
+            if each._requires_grad:
+                needs |= bit
+        else:
+            arrays.append(each)
+        bit <<= 1
+    call = events.op_begun(thread, op, args, arrays) if thread.watchers else None
+    try:
+        if op.promotes:
+            forward_arrays = _promoted(op, arrays)
+            result = op.forward(*forward_arrays)
+        else:
+            result = op.forward(*arrays)
+    except Exception as error:
+        explained = errors.explain(op, args, arrays, error)
+        if call is not None:
+            events.op_failed(thread, call, explained)
+        raise explained from None
+    if op.keeps or op.many:
+        return _wrap_several(op, args, arrays, result, needs, thread, call)
+
+    if result.__class__ is not ndarray and isinstance(result, np.generic):
+        result = np.asarray(result)  # a ufunc on 0-d arrays gives a scalar
+    out = new(variable.tensor_class)
+    out._array = result
+    if op.view:
+        _share(out, args[0], arrays[0])
+    needs &= op.differentiable
+    if needs and thread.grad_enabled and result.dtype.kind in "fc":
+        plan = op.plans.get(needs) or op.plan(needs)
+        node = Node(call.sequence if call else sequence(), op, plan, args, arrays, thread)
+        out._node, out._requires_grad = node, True
+        node.keep(args, arrays, (result,), (), (out,))
+    if call is not None:
+        events.op_ended(thread, call, (out,))
+    return out
+
+
+def _promoted(op: Op, arrays: list) -> list:
+    """The operands in their common dtype, by PyTorch's rules."""
+    a, b = arrays[0], arrays[1]
+    kind = getattr(b, "dtype", None)
+    if kind is not None and a.__class__ is b.__class__ and kind == a.dtype:
+        return arrays
+    common = promote(*(x for x in arrays[:2]))
+    converted = [
+        x.astype(common) if is_array(x) and x.dtype != common else x for x in arrays[:2]
+    ]
+    for i, x in enumerate(converted):  # a Python number takes the common dtype as it is (NEP 50)
+        if not is_array(x):
+            converted[i] = common.type(x) if not is_array(converted[1 - i]) else x
+    return converted + arrays[2:]
+
+
+def _share(out: Variable, source: Variable, array: Any) -> None:
+    """Make `out` a view of `source` if it shows the same memory."""
+    shown = out._array
+    base = getattr(shown, "base", None)
+    if shown is array or base is array or (base is not None and base is array.base):
+        out._base = source if source._base is None else source._base
+        out._version = source.version()
+
+
+def _wrap_several(
+    op: Op, args: tuple, arrays: list, result: tuple, needs: int, thread: Any, call: Any
+) -> Any:
+    """As in `apply`, for an op with several results or with arrays kept for its rules."""
+    last = len(result) - len(op.keeps)
+    results, kept = result[:last], result[last:]
+    results = tuple(np.asarray(r) if isinstance(r, np.generic) else r for r in results)
+    needs &= op.differentiable
+    node = None
+    if needs and thread.grad_enabled:
+        plan = op.plans.get(needs) or op.plan(needs)
+        node = Node(call.sequence if call else sequence(), op, plan, args, arrays, thread)
+        if op.many:
+            node.outputs = [(r.shape, r.dtype) for r in results]
+    outs = []
+    for index, array in enumerate(results):
+        out = new(variable.tensor_class)
+        out._array = array
+        if op.view:
+            _share(out, args[0], arrays[0])
+        if node is not None and array.dtype.kind in "fc":
+            out._node, out._output, out._requires_grad = node, index, True
+        outs.append(out)
+    outs = tuple(outs)
+    if node is not None:
+        node.keep(args, arrays, results, kept, outs)
+    if call is not None:
+        events.op_ended(thread, call, outs)
+    return outs if op.many else outs[0]
+
+
+def apply_inplace(op: Op, args: tuple) -> Any:
+    """Compute `op` and write the result into its first argument's memory: `x.add_(y)`.
+
+    The tensor then stands for the new op call in the graph; the version of its memory goes up, so
+    that a rule which saved the old value says so instead of computing with the new one.
+    """
+    target = args[0]
+    thread = local.thread
+    recorded = thread.grad_enabled and (
+        target._requires_grad or any(isinstance(a, Variable) and a._requires_grad for a in args)
+    )
+    if recorded:
+        check_writable(target, op.name)
+    # the op sees the old value under another name: the node must not hold `target`, whose node it is
+    before = new(variable.tensor_class)
+    before.__dict__.update(target.__dict__)
+    before._version = target.version()
+    result = apply(op, (before, *args[1:]))
+    array = target._array
+    if result._array.shape != array.shape:
+        raise errors.located(
+            RuntimeError(
+                f"output with shape {list(array.shape)} doesn't match the broadcast shape "
+                f"{list(result._array.shape)}: an in-place {op.name}_ cannot change the shape"
+            )
+        )
+    write(target, result)
+    return target
+
+
+def check_writable(target: Variable, name: str) -> None:
+    """Refuse an in-place change that would destroy a leaf of the graph."""
+    if target._node is None and target._requires_grad:
+        raise errors.located(
+            RuntimeError(
+                f"a leaf Variable that requires grad is being used in an in-place operation "
+                f"({name}_). Do it under labtorch.no_grad(), or on a copy: x = x.clone()"
+            )
+        )
+    base = target._base
+    if base is not None and base._node is None and base._requires_grad:
+        raise errors.located(
+            RuntimeError(
+                f"a view of a leaf Variable that requires grad is being used in an in-place "
+                f"operation ({name}_). Do it under labtorch.no_grad(), or on a copy"
+            )
+        )
+
+
+def write(target: Variable, result: Variable) -> None:
+    """Put the result of an in-place op into `target`: memory, version, and place in the graph."""
+    array, value = target._array, result._array
+    kinds = "biufc"
+    category = {"b": 0, "i": 1, "u": 1, "f": 2, "c": 3}
+    if category[value.dtype.kind] > category[array.dtype.kind]:
+        assert kinds
+        raise errors.located(
+            RuntimeError(
+                f"result type {value.dtype} can't be cast to the desired output type {array.dtype}"
+            )
+        )
+    array[...] = value
+    target.version().count += 1
+    if result._node is not None:
+        if value.dtype != array.dtype:
+            raise errors.located(
+                RuntimeError("an in-place op on a tensor of lower precision cannot be recorded")
+            )
+        if target._base is not None:
+            rebase(target, result)
+        target._node, target._output = result._node, result._output
+        target._requires_grad = True
+    if local.thread.watchers:
+        events.mutated(local.thread, target)
+
+
+def rebase(view: Variable, result: Variable) -> None:
+    """After a recorded in-place op on a view, the base's history goes through it too."""
+    raise errors.located(
+        NotImplementedError(
+            "an in-place op on a view, recorded for backward, is not there yet; "
+            "index the base instead (base[...] = value), or work on a copy (view.clone())"
+        )
+    )
+
+
+op_module._apply = apply
+__all__ = ["Version", "apply", "apply_inplace"]

@@ -1,0 +1,113 @@
+"""Errors that name the op, what it was given, the user's line, and what would have worked."""
+
+from __future__ import annotations
+
+import linecache
+import os
+import sys
+from types import FrameType
+from typing import Any
+
+from labtorch.backend.arrays import is_array
+from labtorch.engine.op import Op
+from labtorch.engine.variable import Variable
+
+PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+
+
+def user_frame() -> FrameType | None:
+    """The innermost frame outside the library."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(PACKAGE):
+        frame = frame.f_back
+    return frame
+
+
+def place(frame: FrameType | None) -> str:
+    """'train.py, line 12: y = model(x)'; a notebook's cell is called a cell."""
+    if frame is None:
+        return ""
+    name, line = frame.f_code.co_filename, frame.f_lineno
+    text = linecache.getline(name, line).strip()
+    where = "cell" if "ipykernel_" in name or name.startswith("<") else os.path.basename(name)
+    return f"{where}, line {line}" + (f": {text}" if text else "")
+
+
+def described(value: Any) -> str:
+    """'float32 (3, 4)' for a tensor; a short repr otherwise."""
+    array = value._array if isinstance(value, Variable) else value
+    if is_array(array):
+        return f"{array.dtype.name} {tuple(array.shape)}"
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def located(error: Exception) -> Exception:
+    """`error` with the user's line added to its message."""
+    where = place(user_frame())
+    if where:
+        error.args = (f"{error.args[0] if error.args else ''}\n  at {where}", *error.args[1:])
+    return error
+
+
+def explain(op: Op, args: tuple, arrays: list, error: Exception) -> Exception:
+    """The error of a failed forward, told in the op's own words and with PyTorch's type."""
+    if getattr(error, "explained", False):
+        return error
+    message = str(error)
+    kind: type[Exception] = type(error)
+    if op.hint is not None:
+        try:
+            message = op.hint(*arrays) or message
+        except Exception:  # a hint is a courtesy: the error itself matters more
+            message = str(error)
+    elif op.broadcasts and isinstance(error, ValueError):
+        message = broadcast_message(arrays) or message
+    devices = {str(a.device) for a in args if isinstance(a, Variable)}  # type: ignore[attr-defined]
+    if len(devices) > 1:
+        kind = RuntimeError
+        message = (
+            "Expected all tensors to be on the same device, but found at least two devices, "
+            f"{' and '.join(sorted(devices))}! Move one with x.to(device)."
+        )
+    if kind.__module__ not in ("builtins",) or kind is ValueError and _from_numpy(error):
+        kind = IndexError if isinstance(error, IndexError) else RuntimeError  # as PyTorch raises
+    names = list(op.parameters)
+    names += [f"{op.variadic}[{i}]" for i in range(len(args) - len(names))]
+    given = [f"{n}: {described(a)}" for n, a in zip(names, args) if a is not None]
+    explained = kind(f"{op.name}: {message}\n  given {'; '.join(given)}")
+    explained.__dict__["explained"] = True
+    return located(explained)
+
+
+def _from_numpy(error: Exception) -> bool:
+    """Did the array library raise it, rather than an op's own check?"""
+    trace = error.__traceback__
+    last = None
+    while trace is not None:
+        last, trace = trace, trace.tb_next
+    text = str(error)
+    return (
+        last is None
+        or not last.tb_frame.f_code.co_filename.startswith(PACKAGE)
+        or "broadcast" in text
+        or "shapes" in text
+        or "reshape" in text
+        or "axes" in text
+        or "array" in text
+    )
+
+
+def broadcast_message(arrays: list) -> str | None:
+    """PyTorch's sentence about the first dimension at which shapes do not fit."""
+    shapes = [a.shape for a in arrays if is_array(a)]
+    for a, b in zip(shapes, shapes[1:]):
+        for back in range(1, min(len(a), len(b)) + 1):
+            if a[-back] != b[-back] and 1 not in (a[-back], b[-back]):
+                dim = max(len(a), len(b)) - back
+                return (
+                    f"The size of tensor a ({a[-back]}) must match the size of tensor b "
+                    f"({b[-back]}) at non-singleton dimension {dim}. Shapes broadcast when, counted "
+                    "from the right, each pair of sizes is equal or one of them is 1."
+                )
+    return None

@@ -1,0 +1,435 @@
+"""Arithmetic, element by element, with broadcasting and type promotion."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from labtorch.backend.arrays import is_array, namespace
+from labtorch.backend.dtypes import get_default_dtype
+from labtorch.engine.op import op
+
+
+def _lib(a: Any, b: Any) -> Any:
+    return namespace(a if is_array(a) else b)
+
+
+@op(r"y = a + \alpha b", promotes=True)
+def add(input, other, alpha=1):
+    return input + other if alpha == 1 else input + alpha * other
+
+
+@add.vjp("input", r"\bar a = \bar y")
+def _(g):
+    return g
+
+
+@add.vjp("other", r"\bar b = \alpha\,\bar y")
+def _(g, alpha):
+    return g if alpha == 1 else g * alpha
+
+
+@op(r"y = a - \alpha b", promotes=True)
+def sub(input, other, alpha=1):
+    return _lib(input, other).subtract(input, other if alpha == 1 else alpha * other)
+
+
+@sub.vjp("input", r"\bar a = \bar y")
+def _(g):
+    return g
+
+
+@sub.vjp("other", r"\bar b = -\alpha\,\bar y")
+def _(g, alpha):
+    return -g if alpha == 1 else g * -alpha
+
+
+@op(r"y = a \odot b", promotes=True)
+def mul(input, other):
+    return input * other
+
+
+@mul.vjp("input", r"\bar a = \bar y \odot b")
+def _(g, other):
+    return g * conj(other)
+
+
+@mul.vjp("other", r"\bar b = \bar y \odot a")
+def _(g, input):
+    return g * conj(input)
+
+
+@op(r"y = a / b", promotes=True)
+def div(input, other, rounding_mode=None):
+    xp = _lib(input, other)
+    if rounding_mode == "floor":
+        return xp.floor_divide(input, other)
+    quotient = xp.true_divide(input, other)
+    if all(not is_array(x) or x.dtype.kind in "bui" for x in (input, other)):
+        if rounding_mode == "trunc":
+            return xp.trunc(quotient).astype(getattr(input, "dtype", None) or other.dtype)
+        quotient = quotient.astype(get_default_dtype().numpy)
+    if rounding_mode == "trunc":
+        return xp.trunc(quotient)
+    if rounding_mode is not None:
+        raise RuntimeError(
+            "div expected rounding_mode to be one of None, 'trunc', or 'floor' "
+            f"but found '{rounding_mode}'"
+        )
+    return quotient
+
+
+@div.vjp("input", r"\bar a = \bar y / b")
+def _(g, other, rounding_mode):
+    return g / conj(other) if rounding_mode is None else g * 0
+
+
+@div.vjp("other", r"\bar b = -\,\bar y \odot a / b^2")
+def _(g, input, other, rounding_mode):
+    if rounding_mode is not None:
+        return g * 0
+    return -g * conj((input / other) / other)
+
+
+@op(r"y = \lfloor a / b \rfloor", promotes=True)
+def floor_divide(input, other):
+    return _lib(input, other).floor_divide(input, other)
+
+
+@op(r"y = a - b \lfloor a / b \rfloor", promotes=True)
+def remainder(input, other):
+    return _lib(input, other).remainder(input, other)
+
+
+@remainder.vjp("input", r"\bar a = \bar y")
+def _(g):
+    return g
+
+
+@remainder.vjp("other", r"\bar b = -\,\bar y \odot \lfloor a / b \rfloor")
+def _(g, input, other):
+    return -g * floor(input / other)
+
+
+@op(r"y = a^{b}", promotes=True)
+def pow(input, exponent):
+    if isinstance(exponent, int) and exponent < 0 and input.dtype.kind in "ui":
+        raise RuntimeError("Integers to negative integer powers are not allowed.")
+    if isinstance(exponent, (int, float)) and exponent == 2:
+        return input * input
+    return _lib(input, exponent).power(input, exponent)
+
+
+@pow.vjp("input", r"\bar a = \bar y \odot b\, a^{b - 1}")
+def _(g, input, exponent):
+    if isinstance(exponent, (int, float)):
+        if exponent == 0:
+            return g * 0
+        return g * conj(exponent * (input if exponent == 2 else pow(input, exponent - 1)))
+    return g * conj(where(exponent == 0, 0.0, exponent * pow(input, exponent - 1)))
+
+
+@pow.vjp("exponent", r"\bar b = \bar y \odot a^{b} \ln a")
+def _(g, input, exponent, output):
+    if not hasattr(input, "dtype"):  # a Python number
+        return g * output * float(np.log(input)) if input else g * 0
+    return g * where(input == 0, 0.0, output * log(where(input == 0, 1.0, input)))
+
+
+@op(r"y = -x")
+def neg(input):
+    if input.dtype.kind == "b":
+        raise RuntimeError(
+            "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to "
+            "invert a mask, use the `~` or `logical_not()` operator instead."
+        )
+    return -input
+
+
+@neg.vjp("input", r"\bar x = -\bar y")
+def _(g):
+    return -g
+
+
+@op(r"y = |x|")
+def abs(input):
+    return namespace(input).abs(input)
+
+
+@abs.vjp("input", r"\bar x = \bar y \odot \operatorname{sign} x")
+def _(g, input):
+    return g * sign(input)
+
+
+@op(r"y = \operatorname{sign} x")
+def sign(input):
+    return input.copy() if input.dtype.kind == "b" else namespace(input).sign(input)
+
+
+@sign.vjp("input", r"\bar x = 0")
+def _(g):
+    return g * 0
+
+
+def _floating(input: Any) -> Any:
+    """Integers become the default dtype, as in PyTorch (NumPy would take float64)."""
+    return input if input.dtype.kind in "fc" else input.astype(get_default_dtype().numpy)
+
+
+@op(r"y = e^{x}")
+def exp(input):
+    return namespace(input).exp(_floating(input))
+
+
+@exp.vjp("input", r"\bar x = \bar y \odot y")
+def _(g, output):
+    return g * conj(output)
+
+
+@op(r"y = \ln x")
+def log(input):
+    return namespace(input).log(_floating(input))
+
+
+@log.vjp("input", r"\bar x = \bar y / x")
+def _(g, input):
+    return g / conj(input)
+
+
+@op(r"y = \ln (1 + x)")
+def log1p(input):
+    return namespace(input).log1p(_floating(input))
+
+
+@log1p.vjp("input", r"\bar x = \bar y / (1 + x)")
+def _(g, input):
+    return g / conj(input + 1)
+
+
+@op(r"y = \log_2 x")
+def log2(input):
+    return namespace(input).log2(_floating(input))
+
+
+@log2.vjp("input", r"\bar x = \bar y / (x \ln 2)")
+def _(g, input):
+    return g / conj(input * float(np.log(2)))
+
+
+@op(r"y = \log_{10} x")
+def log10(input):
+    return namespace(input).log10(_floating(input))
+
+
+@log10.vjp("input", r"\bar x = \bar y / (x \ln 10)")
+def _(g, input):
+    return g / conj(input * float(np.log(10)))
+
+
+@op(r"y = e^{x} - 1")
+def expm1(input):
+    return namespace(input).expm1(_floating(input))
+
+
+@expm1.vjp("input", r"\bar x = \bar y \odot (y + 1)")
+def _(g, output):
+    return g * conj(output + 1)
+
+
+@op(r"y = \sqrt{x}")
+def sqrt(input):
+    return namespace(input).sqrt(_floating(input))
+
+
+@sqrt.vjp("input", r"\bar x = \bar y / (2 y)")
+def _(g, output):
+    return g / conj(output * 2)
+
+
+@op(r"y = 1 / \sqrt{x}")
+def rsqrt(input):
+    x = _floating(input)
+    return 1 / namespace(x).sqrt(x)
+
+
+@rsqrt.vjp("input", r"\bar x = -\tfrac{1}{2}\, \bar y \odot y^{3}")
+def _(g, output):
+    return g * conj(output * output * output * -0.5)
+
+
+@op(r"y = 1 / x")
+def reciprocal(input):
+    return 1 / _floating(input)
+
+
+@reciprocal.vjp("input", r"\bar x = -\,\bar y \odot y^{2}")
+def _(g, output):
+    return -g * conj(output * output)
+
+
+@op(r"y = x^{2}")
+def square(input):
+    return input * input
+
+
+@square.vjp("input", r"\bar x = 2\, \bar y \odot x")
+def _(g, input):
+    return g * conj(input * 2)
+
+
+@op(r"y = \sin x")
+def sin(input):
+    return namespace(input).sin(_floating(input))
+
+
+@sin.vjp("input", r"\bar x = \bar y \odot \cos x")
+def _(g, input):
+    return g * conj(cos(input))
+
+
+@op(r"y = \cos x")
+def cos(input):
+    return namespace(input).cos(_floating(input))
+
+
+@cos.vjp("input", r"\bar x = -\,\bar y \odot \sin x")
+def _(g, input):
+    return -g * conj(sin(input))
+
+
+@op(r"y = \tan x")
+def tan(input):
+    return namespace(input).tan(_floating(input))
+
+
+@tan.vjp("input", r"\bar x = \bar y \odot (1 + y^{2})")
+def _(g, output):
+    return g * conj(output * output + 1)
+
+
+@op(r"y = \lfloor x \rfloor")
+def floor(input):
+    return input if input.dtype.kind in "ui" else namespace(input).floor(input)
+
+
+@floor.vjp("input", r"\bar x = 0")
+def _(g):
+    return g * 0
+
+
+@op(r"y = \lceil x \rceil")
+def ceil(input):
+    return input if input.dtype.kind in "ui" else namespace(input).ceil(input)
+
+
+@ceil.vjp("input", r"\bar x = 0")
+def _(g):
+    return g * 0
+
+
+@op(r"y = \operatorname{round} x")
+def round(input, decimals=0):
+    return namespace(input).round(input, decimals)
+
+
+@round.vjp("input", r"\bar x = 0")
+def _(g):
+    return g * 0
+
+
+@op(r"y = \min(\max(x, l), u)")
+def clamp(input, min=None, max=None):
+    if min is None and max is None:
+        raise ValueError("clamp: at least one of 'min' or 'max' must not be None")
+    lib = namespace(input)
+    if any(isinstance(bound, float) for bound in (min, max)):
+        input = _floating(input)
+    y = input if min is None else lib.maximum(input, min)
+    return y if max is None else lib.minimum(y, max)
+
+
+@clamp.vjp("input", r"\bar x = \bar y \odot [\, l \le x \le u \,]")
+def _(g, input, min, max):
+    if min is not None:
+        g = g * (input >= min)
+    return g if max is None else g * (input <= max)
+
+
+@op(r"y = \max(a, b)", promotes=True)
+def maximum(input, other):
+    return namespace(input).maximum(input, other)
+
+
+@maximum.vjp("input", r"\bar a = \bar y \odot [a > b] + \tfrac{1}{2} \bar y \odot [a = b]")
+def _(g, input, other):
+    return g * where(input == other, 0.5, where(input > other, 1.0, 0.0))
+
+
+@maximum.vjp("other", r"\bar b = \bar y \odot [b > a] + \tfrac{1}{2} \bar y \odot [a = b]")
+def _(g, input, other):
+    return g * where(input == other, 0.5, where(other > input, 1.0, 0.0))
+
+
+@op(r"y = \min(a, b)", promotes=True)
+def minimum(input, other):
+    return namespace(input).minimum(input, other)
+
+
+@minimum.vjp("input", r"\bar a = \bar y \odot [a < b] + \tfrac{1}{2} \bar y \odot [a = b]")
+def _(g, input, other):
+    return g * where(input == other, 0.5, where(input < other, 1.0, 0.0))
+
+
+@minimum.vjp("other", r"\bar b = \bar y \odot [b < a] + \tfrac{1}{2} \bar y \odot [a = b]")
+def _(g, input, other):
+    return g * where(input == other, 0.5, where(other < input, 1.0, 0.0))
+
+
+@op(r"y_i = a_i \text{ where } c_i, \text{ else } b_i", broadcasts=True)
+def where(condition, input, other):
+    if not is_array(condition):
+        raise TypeError("where(): argument 'condition' (position 1) must be Tensor")
+    if condition.dtype.kind not in "b":
+        raise RuntimeError(
+            f"where expected condition to be a boolean tensor, but got a tensor with dtype "
+            f"{condition.dtype}"
+        )
+    from labtorch.backend.dtypes import promote
+
+    common = promote(input, other)
+    if not (is_array(input) or is_array(other)):
+        common = get_default_dtype().numpy if common.kind == "f" else common
+    lib = namespace(condition)
+    return lib.where(condition, lib.asarray(input, common), lib.asarray(other, common))
+
+
+@where.vjp("input", r"\bar a = \bar y \odot c")
+def _(g, condition):
+    return g * condition
+
+
+@where.vjp("other", r"\bar b = \bar y \odot \lnot c")
+def _(g, condition):
+    return g * ~condition
+
+
+@op(r"y = \bar x")
+def conj(input):
+    return input.conj() if input.dtype.kind == "c" else input
+
+
+@conj.vjp("input", r"\bar x = \overline{\bar y}")
+def _(g):
+    return conj(g)
+
+
+_conj_op = conj
+
+
+def conj(x: Any) -> Any:  # noqa: F811 - the op is only recorded for complex numbers
+    """The complex conjugate; a real array, tensor or Python number is returned as it is."""
+    array = getattr(x, "_array", x)
+    if getattr(array, "dtype", None) is None or array.dtype.kind != "c":
+        return x
+    return _conj_op(x)

@@ -1,0 +1,159 @@
+"""Indexing: reading and writing by slices, masks and integer tensors; gather and scatter."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from labtorch.backend.arrays import is_array, namespace
+from labtorch.engine.op import op
+
+
+def plain_index(index: Any) -> Any:
+    """An index with tensors replaced by their arrays and PyTorch's lists by arrays."""
+    if isinstance(index, tuple):
+        return tuple(plain_index(each) for each in index)
+    array = getattr(index, "_array", None)
+    if array is not None:
+        if array.dtype.kind == "f" or array.dtype.kind == "c":
+            raise IndexError(
+                "tensors used as indices must be long, int, byte or bool tensors, "
+                f"not {array.dtype}"
+            )
+        if array.dtype == np.uint8:
+            return array.astype(bool)
+        return int(array) if array.ndim == 0 and array.dtype.kind in "ui" else array
+    if isinstance(index, list):
+        return np.asarray([plain_index(each) for each in index] or np.empty(0, np.int64))
+    return index
+
+
+def is_basic(index: Any) -> bool:
+    """Does the index only slice, so that the result is a view?"""
+    parts = index if isinstance(index, tuple) else (index,)
+    return all(
+        isinstance(p, (int, np.integer, slice)) and not isinstance(p, bool) or p is None or p is ...
+        for p in parts
+    )
+
+
+@op(r"y = x_{\mathrm{index}}", view=True)
+def getitem(input, index):
+    y = input[index]
+    return y if is_array(y) and isinstance(y, np.ndarray) else np.asarray(y)
+
+
+@getitem.vjp("input", r"\bar x_{\mathrm{index}} \mathrel{+}= \bar y")
+def _(g, input_shape, index):
+    return put(g, index, input_shape)
+
+
+@op(r"\bar x_{\mathrm{index}} \mathrel{+}= \bar y")
+def put(input, index, shape):
+    """Zeros of `shape` with `input` added at `index`; an element named twice gets both."""
+    y = namespace(input).zeros(shape, input.dtype)
+    if is_basic(index):
+        y[index] = input
+    else:
+        namespace(input).add.at(y, index, input)
+    return y
+
+
+@put.vjp("input", r"\bar y = \bar x_{\mathrm{index}}")
+def _(g, index):
+    return getitem(g, index)
+
+
+@op(r"y = x, \quad y_{\mathrm{index}} = v")
+def setitem(input, value, index):
+    y = input.copy()
+    y[index] = value
+    return y
+
+
+@setitem.vjp("input", r"\bar x = \bar y, \quad \bar x_{\mathrm{index}} = 0")
+def _(g, index):
+    return setitem(g, 0.0, index)
+
+
+@setitem.vjp("value", r"\bar v = \sum \bar y_{\mathrm{index}}")
+def _(g, value_shape, index):
+    from labtorch.ops.shape import sum_to
+
+    part = getitem(g, index)
+    extra = len(value_shape) - part.ndim
+    if extra > 0:  # a value of shape (1, n) fits a target of shape (n,)
+        return sum_to(part, value_shape[extra:]).reshape(value_shape)
+    return part if part.shape == value_shape else sum_to(part, value_shape)
+
+
+@op(r"y_{i} = x_{\mathrm{index}_i}")
+def gather(input, dim, index):
+    from labtorch.ops.reduction import wrap_dim
+
+    if index.dtype.kind not in "ui":
+        raise RuntimeError("gather(): Expected dtype int32/int64 for index")
+    d = wrap_dim(dim, input.ndim)
+    if not input.ndim:
+        return input.reshape(1)[index.reshape(-1)].reshape(index.shape)
+    if index.size and (index.min() < 0 or index.max() >= input.shape[d]):
+        raise RuntimeError(f"index out of bounds for dimension {d} with size {input.shape[d]}")
+    window = tuple(slice(None) if i == d else slice(n) for i, n in enumerate(index.shape))
+    return namespace(input).take_along_axis(input[window], index, d)
+
+
+@gather.vjp("input", r"\bar x_{\mathrm{index}_i} \mathrel{+}= \bar y_i")
+def _(g, input_shape, dim, index):
+    from labtorch.ops.reduction import wrap_dim
+
+    return scatter_along(g, index, wrap_dim(dim, len(input_shape)), input_shape)
+
+
+@op(r"y_{\mathrm{index}_i} \mathrel{+}= x_i")
+def scatter_along(input, index, dim, shape):
+    """Zeros of `shape` with each element of `input` added at `index` along `dim`."""
+    lib = namespace(input)
+    y = lib.zeros(shape, input.dtype)
+    if not shape:
+        return y + input.sum()
+    places = list(np.ogrid[tuple(slice(n) for n in index.shape)])
+    places[dim] = index
+    lib.add.at(y, tuple(places), input)
+    return y
+
+
+@scatter_along.vjp("input", r"\bar x_i = \bar y_{\mathrm{index}_i}")
+def _(g, index, dim):
+    return gather(g, dim, index)
+
+
+@op(r"y_{i} = W_{\mathrm{index}_i}")
+def embedding(input, weight):
+    if input.dtype.kind not in "ui":
+        raise RuntimeError(
+            "Expected tensor for argument #1 'indices' to have one of the following scalar types: "
+            f"Long, Int; but got {input.dtype} instead (while checking arguments for embedding)"
+        )
+    if input.size and (input.min() < 0 or input.max() >= len(weight)):
+        bad = input[(input < 0) | (input >= len(weight))].flat[0]
+        raise IndexError(f"index out of range in self: {bad} is not in 0..{len(weight) - 1}")
+    return weight[input]
+
+
+@embedding.vjp("weight", r"\bar W_{\mathrm{index}_i} \mathrel{+}= \bar y_i")
+def _(g, input, weight_shape):
+    return put(g, getattr(input, "_array", input), weight_shape)
+
+
+@op(r"y = x_{\mathrm{index}}")
+def index_select(input, dim, index):
+    from labtorch.ops.reduction import wrap_dim
+
+    return namespace(input).take(input, index, axis=wrap_dim(dim, input.ndim))
+
+
+@index_select.vjp("input", r"\bar x_{\mathrm{index}} \mathrel{+}= \bar y")
+def _(g, input_shape, dim, index):
+    where = (slice(None),) * (dim % len(input_shape)) + (getattr(index, "_array", index),)
+    return put(g, where, input_shape)

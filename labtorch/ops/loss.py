@@ -1,0 +1,319 @@
+"""Losses, each one op: what a model is trained on."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from labtorch.backend.arrays import namespace
+from labtorch.engine.op import op
+from labtorch.ops.activation import log_softmax
+from labtorch.ops.arithmetic import exp, log, sign, where
+from labtorch.ops.reduction import mean, sum
+from labtorch.ops.shape import unsqueeze
+
+
+def check_reduction(reduction: str) -> None:
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"{reduction} is not a valid value for reduction: use mean, sum or none")
+
+
+def _reduce(x: Any, reduction: str) -> Any:
+    check_reduction(reduction)
+    return x if reduction == "none" else sum(x) if reduction == "sum" else mean(x)
+
+
+def _scale(g: Any, shape: tuple, reduction: str) -> Any:
+    """The cotangent of every element before the reduction."""
+    if reduction != "mean":
+        return g
+    n = 1
+    for size in shape:
+        n *= size
+    return g / n if n else g * float("nan")
+
+
+@op(r"\ell = \frac{1}{n} \sum_i (\hat y_i - y_i)^2", broadcasts=True)
+def mse(input, target, reduction="mean"):
+    error = input - target
+    if reduction == "mean":
+        flat = error.ravel()
+        return flat.dot(flat) / error.size if error.size else error.sum() * float("nan")
+    check_reduction(reduction)
+    return (error * error).sum() if reduction == "sum" else error * error
+
+
+@mse.vjp("input", r"\bar{\hat y} = \bar\ell\,\frac{2}{n} (\hat y - y)")
+def _(g, input, target, reduction):
+    error = input - target
+    return error * _scale(g * 2, error.shape, reduction)
+
+
+@mse.vjp("target", r"\bar{y} = -\,\bar\ell\,\frac{2}{n} (\hat y - y)")
+def _(g, input, target, reduction):
+    error = target - input
+    return error * _scale(g * 2, error.shape, reduction)
+
+
+@op(r"\ell = \frac{1}{n} \sum_i |\hat y_i - y_i|", broadcasts=True)
+def l1(input, target, reduction="mean"):
+    check_reduction(reduction)
+    error = namespace(input).abs(input - target)
+    return error if reduction == "none" else error.sum() if reduction == "sum" else error.mean()
+
+
+@l1.vjp("input", r"\bar{\hat y} = \bar\ell\,\frac{1}{n} \operatorname{sign}(\hat y - y)")
+def _(g, input, target, reduction):
+    error = input - target
+    return sign(error) * _scale(g, error.shape, reduction)
+
+
+@l1.vjp("target", r"\bar{y} = -\,\bar\ell\,\frac{1}{n} \operatorname{sign}(\hat y - y)")
+def _(g, input, target, reduction):
+    error = target - input
+    return sign(error) * _scale(g, error.shape, reduction)
+
+
+def check_classes(input: Any, target: Any, ignore_index: int) -> None:
+    """Refuse labels that name no class, with the first bad one."""
+    classes = input.shape[1] if input.ndim > 1 else input.shape[0]
+    expected = input.shape[:1] + input.shape[2:] if input.ndim > 1 else ()
+    if target.dtype.kind not in "ui":
+        raise RuntimeError(
+            f"expected scalar type Long but found {target.dtype}: class indices are integers; "
+            "convert them with target.long()"
+        )
+    if target.shape != expected:
+        if target.shape[:1] != input.shape[:1]:
+            raise ValueError(
+                f"Expected input batch_size ({input.shape[0]}) to match target batch_size "
+                f"({target.shape[0] if target.ndim else 'none'})."
+            )
+        raise RuntimeError(
+            f"Expected target size {list(expected)}, got {list(target.shape)}: one class index "
+            "per row of the input"
+        )
+    bad = ((target < 0) | (target >= classes)) & (target != ignore_index)
+    if bad.any():
+        raise IndexError(
+            f"Target {int(target[bad].reshape(-1)[0])} is out of bounds: the input has {classes} "
+            f"classes, so labels run from 0 to {classes - 1}"
+        )
+
+
+@op(
+    r"\ell = -\frac{1}{\sum_n w_{t_n}} \sum_n w_{t_n} \ln \frac{e^{x_{n, t_n}}}{\sum_c e^{x_{n, c}}}",
+    keeps=("log_probability", "scale"),
+)
+def cross_entropy_indices(
+    input, target, weight=None, ignore_index=-100, reduction="mean", label_smoothing=0.0
+):
+    """Softmax and negative log-likelihood of class indices in one op. x: (N, C, ...), t: (N, ...)."""
+    check_reduction(reduction)
+    check_classes(input, target, ignore_index)
+    lib = namespace(input)
+    d = 1 if input.ndim > 1 else 0
+    logp = log_softmax.forward(input, d)
+    likelihoods, scale = _likelihoods(lib, logp, target, weight, ignore_index, label_smoothing, d)
+    losses = -likelihoods
+    if reduction == "none":
+        return losses, logp, scale
+    total = losses.sum()
+    if reduction == "mean":
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # 0 / 0 is NaN, as in PyTorch: everything was ignored
+            weights = _class_weights(lib, target, weight, ignore_index, input.dtype).sum()
+            total, scale = total / weights, scale / weights
+    return total, logp, scale
+
+
+def _class_weights(lib: Any, target: Any, weight: Any, ignore: int, dtype: Any) -> Any:
+    """Of each label: the weight of its class, 0 for an ignored one."""
+    kept = target != ignore
+    if weight is None:
+        return kept.astype(dtype)
+    return lib.where(kept, weight[lib.where(kept, target, 0)], 0).astype(dtype)
+
+
+def _likelihoods(
+    lib: Any, logp: Any, target: Any, weight: Any, ignore: int, smoothing: float, d: int
+) -> tuple[Any, Any]:
+    """Weighted log-likelihood per label, and the weights q that multiply logp: sum_c q_c logp_c."""
+    q = lib.zeros_like(logp)
+    safe = lib.where(target == ignore, 0, target)
+    w = _class_weights(lib, target, weight, ignore, logp.dtype)
+    lib.put_along_axis(q, lib.expand_dims(safe, d), lib.expand_dims(w * (1 - smoothing), d), d)
+    if smoothing:
+        classes = logp.shape[d]
+        each = lib.full(classes, smoothing / classes, logp.dtype) * (1 if weight is None else weight)
+        each = each.reshape((-1,) + (1,) * (logp.ndim - d - 1))
+        q += each * lib.expand_dims((target != ignore).astype(logp.dtype), d)
+    with lib.errstate(invalid="ignore"):
+        return lib.where(q == 0, 0, q * logp).sum(axis=d), q
+
+
+@cross_entropy_indices.vjp(
+    "input",
+    r"\bar x_{n,c} = \frac{\bar\ell\, w_{t_n}}{\sum_m w_{t_m}} (\operatorname{softmax}(x_n)_c - [c = t_n])",
+)
+def _(
+    g, input, target, weight, ignore_index, reduction, label_smoothing, log_probability, scale
+):
+    d = 1 if input.ndim > 1 else 0
+    if log_probability is None:  # recorded for a higher order: from the input again
+        log_probability = log_softmax(input, d)
+        forward = cross_entropy_indices.forward
+        plain = [getattr(x, "_array", x) for x in (input, target, weight)]
+        scale = forward(*plain, ignore_index, reduction, label_smoothing)[2]
+    if reduction == "none":
+        g = unsqueeze(g, d)
+    return g * (exp(log_probability) * scale.sum(axis=d, keepdims=True) - scale)
+
+
+def cross_entropy(
+    input: Any,
+    target: Any,
+    weight: Any = None,
+    size_average: Any = None,
+    ignore_index: int = -100,
+    reduce: Any = None,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Any:
+    """Cross-entropy of logits (N, C, ...) with class indices (N, ...) or probabilities (N, C, ...)."""
+    if target._array.dtype.kind in "ui":
+        return cross_entropy_indices(
+            input, target, weight, ignore_index, reduction, label_smoothing
+        )
+    if tuple(target.shape) != tuple(input.shape):
+        return cross_entropy_indices(
+            input, target, weight, ignore_index, reduction, label_smoothing
+        )
+    d = 1 if input.ndim > 1 else 0
+    if label_smoothing:
+        target = target * (1 - label_smoothing) + label_smoothing / input.shape[d]
+    each = log_softmax(input, d) * target
+    if weight is not None:
+        each = each * weight.reshape((-1,) + (1,) * (input.ndim - d - 1))
+    losses = -sum(each, d)
+    if reduction == "mean":
+        n = losses._array.size
+        return sum(losses) / n
+    return _reduce(losses, reduction)
+
+
+@op(r"\ell = -\frac{1}{\sum_n w_{t_n}} \sum_n w_{t_n} x_{n, t_n}")
+def nll(input, target, weight=None, ignore_index=-100, reduction="mean"):
+    check_reduction(reduction)
+    check_classes(input, target, ignore_index)
+    lib, d = namespace(input), 1 if input.ndim > 1 else 0
+    losses = -_likelihoods(lib, input, target, weight, ignore_index, 0.0, d)[0]
+    if reduction == "none":
+        return losses
+    total = losses.sum()
+    if reduction == "sum":
+        return total
+    return total / _class_weights(lib, target, weight, ignore_index, input.dtype).sum()
+
+
+@nll.vjp("input", r"\bar x_{n,c} = -\,\bar\ell\, \frac{w_{t_n}}{\sum_m w_{t_m}} [c = t_n]")
+def _(g, input, input_shape, target, weight, ignore_index, reduction):
+    arrays = [getattr(x, "_array", x) for x in (input, target, weight)]
+    lib, d = namespace(arrays[0]), 1 if len(input_shape) > 1 else 0
+    q = -_likelihoods(lib, *arrays, ignore_index, 0.0, d)[1]
+    if reduction == "mean":
+        q = q / _class_weights(lib, arrays[1], arrays[2], ignore_index, arrays[0].dtype).sum()
+    return (unsqueeze(g, d) if reduction == "none" else g) * q
+
+
+@op(r"\ell = -\frac{1}{n} \sum_i t_i \ln p_i + (1 - t_i) \ln (1 - p_i)", broadcasts=True)
+def _bce(input, target):
+    if input.size and (input.min() < 0 or input.max() > 1):
+        raise RuntimeError(
+            "all elements of input should be between 0 and 1: binary_cross_entropy takes "
+            "probabilities; for logits use binary_cross_entropy_with_logits"
+        )
+    lib = namespace(input)
+    with lib.errstate(divide="ignore"):
+        high, low = lib.log(input), lib.log1p(-input)
+    return -(target * lib.maximum(high, -100) + (1 - target) * lib.maximum(low, -100))
+
+
+@_bce.vjp("input", r"\bar p = \bar\ell\, \frac{p - t}{p (1 - p)}")
+def _(g, input, target):
+    bounded = input * (1 - input)
+    return g * (input - target) / where(bounded < 1e-12, 1e-12, bounded)
+
+
+@_bce.vjp("target", r"\bar t = \bar\ell\, (\ln (1 - p) - \ln p)")
+def _(g, input):
+    return g * (log(1 - input) - log(input))
+
+
+def binary_cross_entropy(
+    input: Any,
+    target: Any,
+    weight: Any = None,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+) -> Any:
+    """Binary cross-entropy of probabilities."""
+    if tuple(input.shape) != tuple(target.shape):
+        raise ValueError(
+            f"Using a target size ({target.shape}) that is different to the input size "
+            f"({input.shape}) is deprecated. Please ensure they have the same size."
+        )
+    losses = _bce(input, target)
+    return _reduce(losses if weight is None else losses * weight, reduction)
+
+
+@op(r"\ell = \frac{1}{n} \sum_i \max(x_i, 0) - x_i t_i + \ln (1 + e^{-|x_i|})", broadcasts=True)
+def _bce_logits(input, target, weight, pos_weight):
+    lib = namespace(input)
+    soft = lib.log1p(lib.exp(-lib.abs(input)))
+    if pos_weight is None:
+        losses = lib.maximum(input, 0) - input * target + soft
+    else:
+        scale = 1 + (pos_weight - 1) * target
+        losses = (1 - target) * input + scale * (soft + lib.maximum(-input, 0))
+    return losses if weight is None else losses * weight
+
+
+@_bce_logits.vjp("input", r"\bar x = \bar\ell\, (\sigma(x) - t)")
+def _(g, input, target, weight, pos_weight):
+    from labtorch.ops.activation import sigmoid
+
+    if weight is not None:
+        g = g * weight
+    if pos_weight is None:
+        return g * (sigmoid(input) - target)
+    scale = 1 + (pos_weight - 1) * target
+    return g * ((1 - target) + scale * (sigmoid(input) - 1))
+
+
+@_bce_logits.vjp("target", r"\bar t = -\,\bar\ell\, x")
+def _(g, input, weight, pos_weight):
+    from labtorch.ops.activation import softplus
+
+    if weight is not None:
+        g = g * weight
+    return g * (-input if pos_weight is None else (pos_weight - 1) * softplus(-input) - input)
+
+
+def binary_cross_entropy_with_logits(
+    input: Any,
+    target: Any,
+    weight: Any = None,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+    pos_weight: Any = None,
+) -> Any:
+    """Binary cross-entropy of logits, stable at both ends."""
+    if tuple(input.shape) != tuple(target.shape):
+        raise ValueError(
+            f"Target size ({target.shape}) must be the same as input size ({input.shape})"
+        )
+    return _reduce(_bce_logits(input, target, weight, pos_weight), reduction)
+

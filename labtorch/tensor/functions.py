@@ -1,0 +1,399 @@
+"""Public functions whose spelling differs from the op's: overloads, varargs and aliases."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from labtorch.backend import dtypes
+from labtorch.engine.apply import apply
+from labtorch.engine.variable import wrap
+from labtorch.ops import activation, arithmetic, indexing, linear, reduction, shape
+from labtorch.tensor.tensor import Size, Tensor
+
+
+def _ints(size: tuple) -> tuple:
+    """(2, 3) from f(2, 3), f((2, 3)) and f([2, 3])."""
+    if len(size) == 1 and isinstance(size[0], (tuple, list)):
+        size = tuple(size[0])
+    return tuple(int(each) for each in size)
+
+
+def reshape(input: Tensor, *size: Any, **named: Any) -> Tensor:
+    """The same elements in another shape; one size may be -1. A view where possible."""
+    return apply(shape.reshape, (input, _ints(size or (named["shape"],))))
+
+
+def view(input: Tensor, *size: Any) -> Tensor:
+    """A view of the same memory in another shape, or as another dtype."""
+    if len(size) == 1 and isinstance(size[0], dtypes.dtype):
+        return wrap(input._array.view(size[0].numpy))
+    return apply(shape.view, (input, _ints(size)))
+
+
+def view_as(input: Tensor, other: Tensor) -> Tensor:
+    return view(input, other.shape)
+
+
+def reshape_as(input: Tensor, other: Tensor) -> Tensor:
+    return reshape(input, other.shape)
+
+
+def expand(input: Tensor, *size: Any, implicit: bool = False) -> Tensor:
+    """A view with dimensions of size 1 repeated without copying; -1 keeps a size."""
+    return apply(shape.expand, (input, _ints(size)))
+
+
+def expand_as(input: Tensor, other: Tensor) -> Tensor:
+    return expand(input, other.shape)
+
+
+def broadcast_to(input: Tensor, size: Any) -> Tensor:
+    return expand(input, size)
+
+
+def permute(input: Tensor, *dims: Any) -> Tensor:
+    """A view with the dimensions in another order."""
+    return apply(shape.permute, (input, _ints(dims)))
+
+
+def t(input: Tensor) -> Tensor:
+    """The transpose of a matrix (vectors stay as they are)."""
+    if input.ndim > 2:
+        raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {input.ndim}D")
+    return shape.transpose(input, 0, 1) if input.ndim == 2 else shape.alias(input)
+
+
+def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+    """Join the dimensions from start_dim to end_dim into one."""
+    if not input.ndim:
+        return reshape(input, (1,))
+    start = reduction.wrap_dim(start_dim, input.ndim)
+    end = reduction.wrap_dim(end_dim, input.ndim)
+    if start > end:
+        raise RuntimeError("flatten() has invalid args: start_dim cannot come after end_dim")
+    if start == end:
+        return input
+    sizes = tuple(input.shape)
+    joined = int(np.prod(sizes[start : end + 1]))
+    return reshape(input, sizes[:start] + (joined,) + sizes[end + 1 :])
+
+
+def unflatten(input: Tensor, dim: int, sizes: Any) -> Tensor:
+    d, have = reduction.wrap_dim(dim, input.ndim), tuple(input.shape)
+    return reshape(input, have[:d] + tuple(sizes) + have[d + 1 :])
+
+
+def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """Parts of the given size (the last may be smaller), or of the given sizes, as views."""
+    d = reduction.wrap_dim(dim, tensor.ndim)
+    n = tensor.shape[d]
+    if isinstance(split_size_or_sections, int):
+        size = split_size_or_sections
+        if size < 0 or (size == 0 and n):
+            raise RuntimeError(f"split expects split_size be non-negative, but got split_size={size}")
+        sizes = [min(size, n - i) for i in range(0, n, size)] if n else [0]
+    else:
+        sizes = list(split_size_or_sections)
+        if builtin_sum(sizes) != n:
+            raise RuntimeError(
+                f"split_with_sizes expects split_sizes to sum exactly to {n} (input tensor's size "
+                f"at dimension {dim}), but got split_sizes={sizes}"
+            )
+    starts = [builtin_sum(sizes[:i]) for i in range(len(sizes))]
+    return tuple(shape.narrow(tensor, d, at, size) for at, size in zip(starts, sizes))
+
+
+builtin_sum = sum
+
+
+def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """At most `chunks` parts of equal size (the last may be smaller)."""
+    if chunks <= 0:
+        raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
+    n = input.shape[reduction.wrap_dim(dim, input.ndim)]
+    return split(input, max(1, -(-n // chunks)), dim)
+
+
+def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
+    """The slices along a dimension, which goes away."""
+    d = reduction.wrap_dim(dim, input.ndim)
+    return tuple(input[(slice(None),) * d + (i,)] for i in range(input.shape[d]))
+
+
+def repeat(input: Tensor, *sizes: Any) -> Tensor:
+    """Copies of the tensor, `sizes[i]` times along dimension i."""
+    times = _ints(sizes)
+    if len(times) < input.ndim:
+        raise RuntimeError(
+            "Number of dimensions of repeat dims can not be smaller than number of dimensions of "
+            "tensor"
+        )
+    have = (1,) * (len(times) - input.ndim) + tuple(input.shape)
+    spaced = tuple(each for n in have for each in (1, n))
+    target = tuple(each for m, n in zip(times, have) for each in (m, n))
+    final = tuple(m * n for m, n in zip(times, have))
+    return reshape(expand(reshape(input, spaced), target), final)
+
+
+def size_of(input: Tensor) -> Size:
+    return input.shape
+
+
+def max(input: Tensor, dim: Any = None, keepdim: bool = False, *, out: Any = None) -> Any:
+    """The largest element; with `dim`, (values, indices) along it; with a tensor, elementwise."""
+    if isinstance(dim, Tensor):
+        return arithmetic.maximum(input, dim)
+    if dim is None:
+        return reduction.amax(input)
+    return reduction.ValuesIndices(*apply(reduction.max_along, (input, dim, keepdim)))
+
+
+def min(input: Tensor, dim: Any = None, keepdim: bool = False, *, out: Any = None) -> Any:
+    """The smallest element; with `dim`, (values, indices) along it; with a tensor, elementwise."""
+    if isinstance(dim, Tensor):
+        return arithmetic.minimum(input, dim)
+    if dim is None:
+        return reduction.amin(input)
+    return reduction.ValuesIndices(*apply(reduction.min_along, (input, dim, keepdim)))
+
+
+def _correction(unbiased: Any, correction: Any) -> Any:
+    if correction is not None:
+        return correction
+    return 1 if unbiased is None or unbiased else 0
+
+
+def var(
+    input: Tensor,
+    dim: Any = None,
+    unbiased: Any = None,
+    keepdim: bool = False,
+    *,
+    correction: Any = None,
+    out: Any = None,
+) -> Tensor:
+    """The variance, divided by n - correction (1 unless given; `unbiased=False` means 0)."""
+    if isinstance(dim, bool):
+        dim, unbiased = None, dim
+    return reduction.var(input, dim, _correction(unbiased, correction), keepdim)
+
+
+def std(
+    input: Tensor,
+    dim: Any = None,
+    unbiased: Any = None,
+    keepdim: bool = False,
+    *,
+    correction: Any = None,
+    out: Any = None,
+) -> Tensor:
+    """The standard deviation: the root of `var`."""
+    return arithmetic.sqrt(var(input, dim, unbiased, keepdim, correction=correction))
+
+
+def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False) -> Tensor:
+    """The p-norm of the elements (2 unless given)."""
+    if p in ("fro", None, 2, 2.0):
+        return arithmetic.sqrt(reduction.sum(arithmetic.square(arithmetic.abs(input)), dim, keepdim))
+    if p == float("inf"):
+        return reduction.amax(arithmetic.abs(input), dim, keepdim)
+    if p == 1:
+        return reduction.sum(arithmetic.abs(input), dim, keepdim)
+    powered = arithmetic.pow(arithmetic.abs(input), p)
+    return arithmetic.pow(reduction.sum(powered, dim, keepdim), 1.0 / p)
+
+
+def mm(input: Tensor, mat2: Tensor) -> Tensor:
+    """The product of two matrices; no broadcasting."""
+    if input.ndim != 2 or mat2.ndim != 2:
+        raise RuntimeError(
+            f"mm expects two matrices, got {input.ndim}D and {mat2.ndim}D; matmul broadcasts"
+        )
+    return linear.matmul(input, mat2)
+
+
+def bmm(input: Tensor, mat2: Tensor) -> Tensor:
+    """The products of two batches of matrices."""
+    if input.ndim != 3 or mat2.ndim != 3:
+        raise RuntimeError("batch1 must be a 3D tensor: bmm takes (B, n, m) and (B, m, p)")
+    if input.shape[0] != mat2.shape[0]:
+        raise RuntimeError(
+            f"bmm: batch sizes must be equal, got {input.shape[0]} and {mat2.shape[0]}"
+        )
+    return linear.matmul(input, mat2)
+
+
+def dot(input: Tensor, tensor: Tensor) -> Tensor:
+    """The scalar product of two vectors."""
+    if input.ndim != 1 or tensor.ndim != 1:
+        raise RuntimeError(
+            f"1D tensors expected, but got {input.ndim}D and {tensor.ndim}D tensors"
+        )
+    if input.shape != tensor.shape:
+        raise RuntimeError(
+            f"inconsistent tensor size, expected tensor {list(input.shape)} and src "
+            f"{list(tensor.shape)} to have the same number of elements"
+        )
+    return linear.matmul(input, tensor)
+
+
+def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
+    """input where condition, else other; with one argument, the indices of the true elements."""
+    if input is None and other is None:
+        return nonzero(condition, as_tuple=True)
+    return arithmetic.where(condition, input, other)
+
+
+def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
+    """The indices of the elements that are not 0: rows of a matrix, or a tuple per dimension."""
+    places = np.nonzero(np.atleast_1d(input._array)) if as_tuple else np.nonzero(input._array)
+    if as_tuple:
+        return tuple(wrap(each) for each in places)
+    if not input.ndim:
+        return wrap(np.zeros((int(bool(input._array)), 0), np.int64))
+    return wrap(np.stack(places, 1).astype(np.int64))
+
+
+def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
+    """A copy with `value` wherever mask is true."""
+    if mask._array.dtype.kind != "b":
+        raise RuntimeError("masked_fill_ only supports boolean masks, but got mask with dtype "
+                           f"{mask.dtype}")
+    if isinstance(value, Tensor) and value.ndim:
+        raise RuntimeError(
+            "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with "
+            f"{value.ndim} dimension(s)."
+        )
+    filled = arithmetic.where(mask, value, input)
+    return filled if filled.dtype is input.dtype else filled.to(input.dtype)
+
+
+def softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
+    """Exponentials along `dim`, divided by their sum."""
+    return apply(activation.softmax, (input if dtype is None else input.to(dtype), dim, None))
+
+
+def log_softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
+    """The logarithm of softmax, computed stably."""
+    return apply(activation.log_softmax, (input if dtype is None else input.to(dtype), dim, None))
+
+
+def topk(
+    input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True
+) -> reduction.ValuesIndices:
+    """The k largest (or smallest) elements along `dim`, and where they were."""
+    d = reduction.wrap_dim(dim, input.ndim)
+    n = input.shape[d] if input.ndim else 1
+    if not 0 <= k <= n:
+        raise RuntimeError(f"selected index k out of range: k={k} of {n} elements")
+    values, indices = sort(input, d, descending=largest, stable=True)
+    if not input.ndim:
+        return reduction.ValuesIndices(values, indices)
+    return reduction.ValuesIndices(
+        shape.narrow(values, d, 0, k), shape.narrow(indices, d, 0, k)
+    )
+
+
+def sort(
+    input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False
+) -> reduction.ValuesIndices:
+    """The elements along `dim` in order, and where they were."""
+    d = reduction.wrap_dim(dim, input.ndim)
+    if not input.ndim:
+        return reduction.ValuesIndices(shape.clone(input), wrap(np.zeros((), np.int64)))
+    array = input._array
+    if descending:  # from the back, so that equal elements keep their order
+        order = np.flip(np.argsort(np.flip(array, d), axis=d, kind="stable"), d)
+        order = array.shape[d] - 1 - order
+    else:
+        order = np.argsort(array, axis=d, kind="stable")
+    indices = wrap(np.ascontiguousarray(order))
+    return reduction.ValuesIndices(indexing.gather(input, d, indices), indices)
+
+
+def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
+    return sort(input, dim, descending).indices
+
+
+def triu(input: Tensor, diagonal: int = 0) -> Tensor:
+    """The upper triangle; zeros below."""
+    keep = np.triu(np.ones(input._array.shape[-2:], bool), diagonal)
+    return arithmetic.where(wrap(keep), input, 0)
+
+
+def tril(input: Tensor, diagonal: int = 0) -> Tensor:
+    """The lower triangle; zeros above."""
+    keep = np.tril(np.ones(input._array.shape[-2:], bool), diagonal)
+    return arithmetic.where(wrap(keep), input, 0)
+
+
+def unique(
+    input: Tensor,
+    sorted: bool = True,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    dim: int | None = None,
+) -> Any:
+    """The distinct elements, in order."""
+    found = np.unique(
+        input._array, return_inverse=True, return_counts=True, axis=dim, equal_nan=False
+    )
+    values, inverse, counts = (wrap(np.asarray(each)) for each in found)
+    asked = (values,) + (inverse,) * return_inverse + (counts,) * return_counts
+    return asked if len(asked) > 1 else values
+
+
+def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
+    """The coordinates of a grid, one tensor per dimension."""
+    if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)):
+        tensors = tuple(tensors[0])
+    order = list(tensors)
+    if indexing == "xy" and len(order) > 1:
+        order[0], order[1] = order[1], order[0]
+    sizes = tuple(each.numel() for each in order)
+    grids = [
+        expand(reshape(each, (1,) * i + (-1,) + (1,) * (len(order) - i - 1)), sizes)
+        for i, each in enumerate(order)
+    ]
+    if indexing == "xy" and len(order) > 1:
+        grids[0], grids[1] = grids[1], grids[0]
+    return tuple(grids)
+
+
+def numel(input: Tensor) -> int:
+    return input.numel()
+
+
+def is_tensor(value: Any) -> bool:
+    """Is it a Tensor?"""
+    return isinstance(value, Tensor)
+
+
+def is_floating_point(input: Tensor) -> bool:
+    return input.is_floating_point()
+
+
+def result_type(a: Any, b: Any) -> dtypes.dtype:
+    """The dtype that an op on both would give."""
+    plain = [x._array if isinstance(x, Tensor) else x for x in (a, b)]
+    return dtypes.FROM_NUMPY[dtypes.promote(*plain)]
+
+
+def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
+    """Rows of the identity matrix, chosen by class index."""
+    array = tensor._array
+    if array.dtype != np.int64:
+        raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
+    if array.size and array.min() < 0:
+        raise RuntimeError("Class values must be non-negative.")
+    if num_classes == -1:
+        if not array.size:
+            raise RuntimeError("Can not infer total number of classes from empty tensor.")
+        num_classes = int(array.max()) + 1
+    elif array.size and array.max() >= num_classes:
+        raise RuntimeError("Class values must be smaller than num_classes.")
+    return wrap(np.eye(num_classes, dtype=np.int64)[array])
+
+

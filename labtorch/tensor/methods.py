@@ -1,0 +1,211 @@
+"""Attach the ops and public functions to Tensor as methods, and the in-place forms of the ops."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from labtorch.backend import dtypes
+from labtorch.engine.apply import apply, apply_inplace, check_writable
+from labtorch.engine.op import Op
+from labtorch.engine.thread import local
+from labtorch.ops import activation, arithmetic, compare, indexing, linear, reduction, shape
+from labtorch.tensor import creation, functions, random
+from labtorch.tensor.tensor import Tensor
+
+
+def _method(operation: Op) -> Any:
+    if operation.arity == 1:
+
+        def call(self: Tensor) -> Any:
+            return apply(operation, (self,))
+    else:
+
+        def call(self: Tensor, *args: Any, **kwargs: Any) -> Any:
+            return operation(self, *args, **kwargs)
+
+    call.__name__, call.__doc__ = operation.name, f"y = {operation.formula}"
+    return call
+
+
+def _inplace(operation: Op) -> Any:
+    def call(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        return apply_inplace(operation, operation.bind((self, *args), kwargs))
+
+    call.__name__ = operation.name + "_"
+    call.__doc__ = f"`{operation.name}`, written into the tensor itself."
+    return call
+
+
+ELEMENTWISE = """add sub mul div floor_divide remainder pow neg abs sign exp log log1p log2 log10
+expm1 sqrt rsqrt reciprocal square sin cos tan floor ceil round clamp""".split()
+for _name in ELEMENTWISE:
+    setattr(Tensor, _name, _method(getattr(arithmetic, _name)))
+    setattr(Tensor, _name + "_", _inplace(getattr(arithmetic, _name)))
+for _name in ("maximum", "minimum"):
+    setattr(Tensor, _name, _method(getattr(arithmetic, _name)))
+for _name in ("relu", "tanh", "sigmoid"):
+    setattr(Tensor, _name, _method(getattr(activation, _name)))
+    setattr(Tensor, _name + "_", _inplace(getattr(activation, _name)))
+for _name in "sum mean prod amax amin argmax argmin all any cumsum logsumexp".split():
+    setattr(Tensor, _name, _method(getattr(reduction, _name)))
+for _name in "transpose unsqueeze squeeze narrow clone contiguous flip".split():
+    setattr(Tensor, _name, _method(getattr(shape, _name)))
+for _name in ("gather", "index_select"):
+    setattr(Tensor, _name, _method(getattr(indexing, _name)))
+for _name in """eq ne lt le gt ge logical_and logical_or logical_xor logical_not bitwise_and
+bitwise_or bitwise_xor bitwise_not isnan isinf isfinite""".split():
+    setattr(Tensor, _name, _method(getattr(compare, _name)))
+for _name in """reshape view view_as reshape_as expand expand_as broadcast_to permute t flatten
+unflatten split chunk unbind repeat max min var std norm mm bmm dot nonzero masked_fill softmax
+log_softmax topk sort argsort triu tril unique""".split():
+    setattr(Tensor, _name, getattr(functions, _name))
+
+_aliases: dict[str, str] = {
+    "subtract": "sub",
+    "multiply": "mul",
+    "divide": "div",
+    "true_divide": "div",
+    "negative": "neg",
+    "absolute": "abs",
+    "clip": "clamp",
+    "subtract_": "sub_",
+    "multiply_": "mul_",
+    "divide_": "div_",
+    "clip_": "clamp_",
+    "swapaxes": "transpose",
+    "swapdims": "transpose",
+}
+for _name, _target in _aliases.items():
+    setattr(Tensor, _name, getattr(Tensor, _target))
+Tensor.matmul = _method(linear.matmul)  # type: ignore[attr-defined]
+Tensor.conj = arithmetic.conj  # type: ignore[attr-defined]
+
+
+def _where(self: Tensor, condition: Tensor, other: Any) -> Tensor:
+    return functions.where(condition, self, other)
+
+
+def _allclose(self: Tensor, other: Tensor, *args: Any, **kwargs: Any) -> bool:
+    return compare.allclose(self, other, *args, **kwargs)
+
+
+def _equal(self: Tensor, other: Tensor) -> bool:
+    return compare.equal(self, other)
+
+
+Tensor.where, Tensor.allclose, Tensor.equal = _where, _allclose, _equal  # type: ignore[attr-defined]
+
+
+def _to(kind: dtypes.dtype) -> Any:
+    def convert(self: Tensor, memory_format: Any = None) -> Tensor:
+        return self.to(kind)
+
+    convert.__doc__ = f"The tensor as {kind.name}; itself if it is already."
+    return convert
+
+
+for _name, _kind in {**dtypes.ALIASES, "bool": dtypes.bool, "byte": dtypes.uint8}.items():
+    setattr(Tensor, _name, _to(_kind))
+
+
+# ---------------------------------------------------------------- writing into a tensor
+def _write(self: Tensor, name: str, value: Any) -> Tensor:
+    """Overwrite all elements by values that no gradient flows to."""
+    if local.thread.grad_enabled and self._requires_grad:
+        check_writable(self, name)
+        return apply_inplace(_overwrite, (self, value))
+    self._array[...] = value
+    self.version().count += 1
+    return self
+
+
+@shape.op(r"y = v", name="fill")
+def _overwrite(input, value):
+    y = np.empty_like(input)
+    y[...] = value
+    return y
+
+
+@_overwrite.vjp("input", r"\bar x = 0")
+def _(g):
+    return g * 0
+
+
+def fill_(self: Tensor, value: Any) -> Tensor:
+    """Set every element to `value`."""
+    return _write(self, "fill", value.item() if isinstance(value, Tensor) else value)
+
+
+def zero_(self: Tensor) -> Tensor:
+    """Set every element to 0."""
+    return _write(self, "zero", 0)
+
+
+def copy_(self: Tensor, source: Tensor, non_blocking: bool = False) -> Tensor:
+    """Copy the elements of `source`, which broadcasts to this shape, into this tensor."""
+    if local.thread.grad_enabled and (self._requires_grad or source._requires_grad):
+        self[...] = source
+        return self
+    self._array[...] = source._array
+    self.version().count += 1
+    return self
+
+
+def uniform_(self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Any = None) -> Tensor:
+    """Draw every element uniformly from [a, b)."""
+    if a > b:
+        raise RuntimeError(f"uniform_ expects to return a [from, to) range, but found from={a} > to={b}")
+    draw = random.rand(tuple(self.shape), generator=generator, dtype=self.dtype)._array
+    return _write(self, "uniform", draw * (b - a) + a)
+
+
+def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Any = None) -> Tensor:
+    """Draw every element from a normal distribution."""
+    if std < 0:
+        raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
+    draw = random.randn(tuple(self.shape), generator=generator, dtype=self.dtype)._array
+    return _write(self, "normal", draw * std + mean)
+
+
+def bernoulli_(self: Tensor, p: float = 0.5, *, generator: Any = None) -> Tensor:
+    """Draw every element: 1 with probability p, else 0."""
+    draw = random.rand(tuple(self.shape), generator=generator)._array
+    return _write(self, "bernoulli", draw < p)
+
+
+def masked_fill_(self: Tensor, mask: Tensor, value: Any) -> Tensor:
+    """Set the elements where `mask` is true to `value`."""
+    self[mask] = value
+    return self
+
+
+def clamp_min(self: Tensor, min: Any) -> Tensor:
+    return arithmetic.clamp(self, min)
+
+
+def clamp_max(self: Tensor, max: Any) -> Tensor:
+    return arithmetic.clamp(self, None, max)
+
+
+def new_tensor(self: Tensor, data: Any, **options: Any) -> Tensor:
+    """A tensor of `data` with this one's dtype, unless another is given."""
+    options.setdefault("dtype", self.dtype)
+    return creation.tensor(data, **options)
+
+
+def _new(make: Any) -> Any:
+    def new(self: Tensor, *args: Any, **options: Any) -> Tensor:
+        if options.get("dtype") is None:
+            options["dtype"] = self.dtype
+        return make(*args, **options)
+
+    return new
+
+
+for _function in (fill_, zero_, copy_, uniform_, normal_, bernoulli_, masked_fill_, new_tensor):
+    setattr(Tensor, _function.__name__, _function)
+Tensor.clamp_min, Tensor.clamp_max = clamp_min, clamp_max  # type: ignore[attr-defined]
+for _name in ("zeros", "ones", "empty", "full"):
+    setattr(Tensor, f"new_{_name}", _new(getattr(creation, _name)))

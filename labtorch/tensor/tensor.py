@@ -1,0 +1,674 @@
+"""The Tensor class: construction, attributes, operators, autograd methods.
+
+Methods that are ops under another spelling (`x.exp()`) are attached in `labtorch.tensor.methods`.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+import labtorch.engine.variable as variable
+from labtorch.backend import devices, dtypes
+from labtorch.backend.arrays import is_array
+from labtorch.engine import backward as engine_backward
+from labtorch.engine import errors, events
+from labtorch.engine.apply import apply, apply_inplace, check_writable, write
+from labtorch.engine.thread import local, sequence
+from labtorch.engine.variable import Variable
+from labtorch.ops import arithmetic, compare, indexing, linear, reduction, shape
+
+
+class Size(tuple):
+    """The shape of a tensor: a tuple of ints that prints as PyTorch's."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"torch.Size({list(self)})"
+
+    def numel(self) -> int:
+        n = 1
+        for each in self:
+            n *= each
+        return n
+
+    def __getitem__(self, index: Any) -> Any:
+        found = tuple.__getitem__(self, index)
+        return Size(found) if isinstance(index, slice) else found
+
+    def __add__(self, other: Any) -> Any:
+        return Size(tuple.__add__(self, tuple(other)))
+
+
+class RemovableHandle:
+    """Removes a hook; what the `register_*_hook` methods return."""
+
+    def __init__(self, hooks: dict) -> None:
+        self.hooks, self.id = hooks, sequence()
+
+    def remove(self) -> None:
+        self.hooks.pop(self.id, None)
+
+    def __enter__(self) -> RemovableHandle:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.remove()
+
+
+class Tensor(Variable):
+    """A multi-dimensional array of one dtype on one device, which may take part in a graph.
+
+    Make one with `labtorch.tensor(data)`; `Tensor(2, 3)` makes an uninitialised one of that shape.
+    """
+
+    __array_priority__ = 1000  # array * tensor is the tensor's business
+    __hash__ = object.__hash__
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Tensor:
+        self = object.__new__(cls)
+        if len(args) == 1 and isinstance(args[0], Tensor):
+            self._array = args[0]._array
+        elif args and not isinstance(args[0], (int, np.integer)):
+            data = args[0]
+            self._array = (
+                data if is_array(data) else np.array(data, dtypes.get_default_dtype().numpy)
+            )
+        else:
+            self._array = np.empty(args or (0,), dtypes.get_default_dtype().numpy)
+        return self
+
+    # ---------------------------------------------------------------- attributes
+    @property
+    def shape(self) -> Size:
+        return Size(self._array.shape)
+
+    @property
+    def dtype(self) -> dtypes.dtype:
+        return dtypes.FROM_NUMPY[self._array.dtype]
+
+    @property
+    def device(self) -> devices.device:
+        return devices.of_array(self._array)
+
+    @property
+    def ndim(self) -> int:
+        return self._array.ndim
+
+    def dim(self) -> int:
+        return self._array.ndim
+
+    def size(self, dim: int | None = None) -> Any:
+        if dim is None:
+            return Size(self._array.shape)
+        return self._array.shape[reduction.wrap_dim(dim, self._array.ndim)]
+
+    def numel(self) -> int:
+        return self._array.size
+
+    nelement = numel
+
+    def stride(self, dim: int | None = None) -> Any:
+        strides = tuple(s // self._array.itemsize for s in self._array.strides)
+        return strides if dim is None else strides[dim]
+
+    def element_size(self) -> int:
+        return self._array.itemsize
+
+    @property
+    def itemsize(self) -> int:
+        return self._array.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        return self._array.nbytes
+
+    def is_contiguous(self, memory_format: Any = None) -> bool:
+        return bool(self._array.flags.c_contiguous)
+
+    def is_floating_point(self) -> bool:
+        return self._array.dtype.kind == "f"
+
+    def is_complex(self) -> bool:
+        return self._array.dtype.kind == "c"
+
+    @property
+    def is_cuda(self) -> bool:
+        return not isinstance(self._array, np.ndarray)
+
+    def get_device(self) -> int:
+        return -1 if not self.is_cuda else self.device.index
+
+    def data_ptr(self) -> int:
+        return (
+            self._array.ctypes.data if not self.is_cuda else self._array.data.ptr
+        )
+
+    def storage_offset(self) -> int:
+        base = self._base
+        if base is None:
+            return 0
+        return (self.data_ptr() - base.data_ptr()) // self._array.itemsize
+
+    is_sparse = False
+    is_quantized = False
+    layout = "torch.strided"
+
+    @property
+    def T(self) -> Tensor:
+        return shape.permute(self, tuple(range(self.ndim))[::-1])
+
+    @property
+    def mT(self) -> Tensor:
+        if self.ndim < 2:
+            raise RuntimeError(
+                "tensor.mT is only supported on matrices or batches of matrices. "
+                f"Got {self.ndim}-D tensor."
+            )
+        return shape.transpose(self, -2, -1)
+
+    @property
+    def H(self) -> Tensor:
+        return shape.transpose(arithmetic.conj(self), 0, 1)
+
+    @property
+    def real(self) -> Tensor:
+        return variable.wrap(self._array.real) if self.is_complex() else self
+
+    # ---------------------------------------------------------------- autograd
+    @property
+    def requires_grad(self) -> bool:
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        if self._node is not None:
+            if not value:
+                raise RuntimeError(
+                    "you can only change requires_grad flags of leaf variables. If you want to use "
+                    "a computed variable in a subgraph that doesn't require differentiation use "
+                    "var_no_grad = var.detach()."
+                )
+            return
+        if value and self._array.dtype.kind not in "fc":
+            raise RuntimeError(
+                "only Tensors of floating point and complex dtype can require gradients; this one "
+                f"has dtype {self.dtype}"
+            )
+        self._requires_grad = bool(value)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        self.requires_grad = requires_grad
+        return self
+
+    @property
+    def grad(self) -> Tensor | None:
+        return self._grad  # type: ignore[return-value] - the engine knows tensors as Variables
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None:
+            if not isinstance(value, Tensor):
+                raise TypeError(
+                    f"assigned grad expected to be a Tensor or None but got grad of type "
+                    f"{type(value).__name__}"
+                )
+            if value._array.shape != self._array.shape:
+                raise RuntimeError(
+                    f"assigned grad has data of a different size: {list(value.shape)} for a tensor "
+                    f"of shape {list(self.shape)}"
+                )
+            if value._array.dtype != self._array.dtype:
+                raise RuntimeError(
+                    f"assigned grad has data of a different type: {value.dtype} for {self.dtype}"
+                )
+        self._grad = value
+
+    @property
+    def grad_fn(self) -> Any:
+        return self._node
+
+    @property
+    def is_leaf(self) -> bool:
+        return self._node is None
+
+    @property
+    def output_nr(self) -> int:
+        return self._output
+
+    @property
+    def _version_number(self) -> int:
+        return 0 if self._version is None else self._version.count
+
+    @property
+    def retains_grad(self) -> bool:
+        return "_retained" in self.__dict__
+
+    @property
+    def data(self) -> Tensor:
+        return variable.wrap(self._array)
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        self._array = value._array
+
+    def detach(self) -> Tensor:
+        """The same memory outside the graph."""
+        out = variable.wrap(self._array)
+        out._base = self._base if self._base is not None else self
+        out._version = self.version()
+        return out
+
+    def detach_(self) -> Tensor:
+        self._node, self._output, self._requires_grad = None, 0, False
+        return self
+
+    def backward(
+        self,
+        gradient: Tensor | None = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+        inputs: Any = None,
+    ) -> None:
+        """Accumulate d(self)/d(leaf) into the `.grad` of the leaves; see `labtorch.autograd`."""
+        engine_backward.require_graph(self)
+        keep = create_graph if retain_graph is None else retain_graph
+        if gradient is None:
+            seed = engine_backward.implicit_cotangent(self)
+        else:
+            seed = _cotangent(self, gradient)
+        if create_graph:
+            seed = gradient if isinstance(gradient, Tensor) else variable.wrap(seed)
+        if isinstance(inputs, Tensor):
+            inputs = [inputs]
+        engine_backward.backward(
+            [self],
+            [seed],
+            retain_graph=keep,
+            create_graph=create_graph,
+            inputs=None if inputs is None else list(inputs),
+        )
+
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
+        """Call `hook(gradient)` when the gradient of this tensor is complete; it may replace it."""
+        if not self._requires_grad:
+            raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+        if self._node is None:
+            if self._hooks is None:
+                self._hooks = OrderedDict()
+            hooks = self._hooks
+        else:
+            if self._node.hooks is None:
+                self._node.hooks = {}
+            hooks = self._node.hooks.setdefault(self._output, OrderedDict())
+        handle = RemovableHandle(hooks)
+        hooks[handle.id] = hook
+        return handle
+
+    def register_post_accumulate_grad_hook(self, hook: Callable) -> RemovableHandle:
+        """Call `hook(self)` after a backward pass has added to `.grad`; leaves only."""
+        if self._node is not None:
+            raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
+        if self._post_accumulate is None:
+            self._post_accumulate = OrderedDict()
+        handle = RemovableHandle(self._post_accumulate)
+        self._post_accumulate[handle.id] = hook
+        return handle
+
+    def retain_grad(self) -> None:
+        """Keep the gradient of a tensor that is not a leaf in its `.grad`, too."""
+        import weakref
+
+        if not self._requires_grad:
+            raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
+        if self._node is None or self.retains_grad:
+            return
+        self.__dict__["_retained"] = True
+        me = weakref.ref(self)  # the node must not hold its output
+
+        def keep(gradient: Tensor) -> None:
+            tensor = me()
+            if tensor is not None:
+                before = tensor._grad
+                tensor._grad = gradient.clone() if before is None else before + gradient
+
+        self.register_hook(keep)
+
+    # ---------------------------------------------------------------- conversion
+    def item(self) -> Any:
+        if self._array.size != 1:
+            raise RuntimeError(
+                f"a Tensor with {self._array.size} elements cannot be converted to Scalar"
+            )
+        return self._array.item()
+
+    def tolist(self) -> Any:
+        return self._array.tolist()
+
+    def numpy(self, *, force: bool = False) -> np.ndarray:
+        """The array itself: it shares memory with the tensor."""
+        if force:
+            return self.detach().cpu()._array
+        if self._requires_grad:
+            raise RuntimeError(
+                "Can't call numpy() on Tensor that requires grad. "
+                "Use tensor.detach().numpy() instead."
+            )
+        if self.is_cuda:
+            raise TypeError(
+                f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to "
+                "copy the tensor to host memory first."
+            )
+        return self._array
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self.numpy(), dtype=dtype, copy=copy)
+
+    def __dlpack__(self, **options: Any) -> Any:
+        if self._requires_grad:
+            raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
+        return self._array.__dlpack__(**options)
+
+    def __dlpack_device__(self) -> Any:
+        return self._array.__dlpack_device__()
+
+    def to(self, *args: Any, **kwargs: Any) -> Tensor:
+        """Convert to a dtype, a device, both, or those of another tensor; itself if nothing changes."""
+        where, kind = kwargs.pop("device", None), kwargs.pop("dtype", None)
+        copy = kwargs.pop("copy", False)
+        kwargs.pop("non_blocking", None), kwargs.pop("memory_format", None)
+        if kwargs:
+            raise TypeError(f"to() got an unexpected keyword argument '{next(iter(kwargs))}'")
+        rest = list(args)
+        if rest and isinstance(rest[0], Tensor):
+            where, kind = rest[0].device, rest[0].dtype
+        else:
+            for each in rest:
+                if isinstance(each, dtypes.dtype) or each in (float, int, bool):
+                    kind = each
+                elif isinstance(each, (str, devices.device)):
+                    where = each
+                elif isinstance(each, int) and not isinstance(each, bool) and each is rest[0]:
+                    where = each
+        out = self
+        if where is not None:
+            target = devices.device(where)
+            if target.type != self.device.type:
+                out = apply(transfer, (out, target))
+        if kind is not None:
+            to = dtypes.as_numpy(kind)
+            if to != out._array.dtype:
+                return apply(shape.cast, (out, to))
+        return out.clone() if copy and out is self else out
+
+    def cpu(self) -> Tensor:
+        return self.to("cpu")
+
+    def cuda(self, device: Any = None, non_blocking: bool = False) -> Tensor:
+        return self.to("cuda" if device is None else device)
+
+    def type(self, dtype: Any = None) -> Any:
+        if dtype is None:
+            names = {"float32": "Float", "float64": "Double", "int64": "Long", "int32": "Int"}
+            name = names.get(self.dtype.name, self.dtype.name.title())
+            return f"torch.{name}Tensor"
+        if isinstance(dtype, str):
+            dtype = dtypes.ALIASES[dtype.removeprefix("torch.").removesuffix("Tensor").lower()]
+        return self.to(dtype)
+
+    def type_as(self, other: Tensor) -> Tensor:
+        return self.to(other.dtype)
+
+    def __deepcopy__(self, memo: dict) -> Tensor:
+        if self._node is not None:
+            raise RuntimeError(
+                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy "
+                "protocol at the moment. Copy x.detach() instead."
+            )
+        out = object.__new__(type(self))
+        memo[id(self)] = out
+        out.__dict__.update(self._own_state())
+        out._array = self._array.copy()
+        if self._grad is not None:
+            out._grad = self._grad.detach().clone()
+        return out
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        if self._node is not None:
+            raise RuntimeError("only leaf tensors can be pickled; pickle x.detach() instead")
+        return _rebuild, (type(self), {"_array": np.ascontiguousarray(self._array)} | self._own_state())
+
+    def _own_state(self) -> dict:
+        """Attributes that a copy shares: not memory, gradient, hooks or identity."""
+        apart = {"_array", "_grad", "_version", "_base", "_hooks", "_identity", "_post_accumulate"}
+        return {k: v for k, v in self.__dict__.items() if k not in apart}
+
+    def __bool__(self) -> bool:
+        if self._array.size != 1:
+            if self._array.size == 0:
+                raise RuntimeError("Boolean value of Tensor with no values is ambiguous")
+            raise RuntimeError(
+                "Boolean value of Tensor with more than one value is ambiguous. "
+                "Use x.any() or x.all()."
+            )
+        return bool(self._array.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __complex__(self) -> complex:
+        return complex(self.item())
+
+    def __index__(self) -> int:
+        if self._array.dtype.kind not in "biu" or self._array.size != 1:
+            raise TypeError("only integer tensors of a single element can be converted to an index")
+        return int(self._array.item())
+
+    def __len__(self) -> int:
+        if not self._array.ndim:
+            raise TypeError("len() of a 0-d tensor")
+        return len(self._array)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if not self._array.ndim:
+            raise TypeError("iteration over a 0-d tensor")
+        return (self[i] for i in range(len(self._array)))
+
+    def __contains__(self, element: Any) -> bool:
+        return bool((self == element).any())  # type: ignore[attr-defined]
+
+    def __repr__(self) -> str:
+        from labtorch.tensor.printing import text
+
+        return text(self)
+
+    def __format__(self, spec: str) -> str:
+        if self._array.ndim == 0 and spec:
+            return format(self.item(), spec)
+        return object.__format__(self, "") if not spec else format(repr(self), spec)
+
+    # ---------------------------------------------------------------- indexing
+    def __getitem__(self, index: Any) -> Tensor:
+        return apply(indexing.getitem, (self, self._checked(index)))
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        index = self._checked(index)
+        thread = local.thread
+        needs = self._requires_grad or isinstance(value, Tensor) and value._requires_grad
+        if needs and thread.grad_enabled:
+            check_writable(self, "setitem")
+            before = object.__new__(Tensor)
+            before.__dict__.update(self.__dict__)
+            before._version = self.version()
+            write(self, apply(indexing.setitem, (before, value, index)))
+            return
+        try:
+            self._array[index] = value._array if isinstance(value, Tensor) else value
+        except ValueError as error:
+            raise errors.located(RuntimeError(f"setitem: {error}")) from None
+        self.version().count += 1
+        if thread.watchers:
+            events.mutated(thread, self)
+
+    def _checked(self, index: Any) -> Any:
+        index = indexing.plain_index(index)
+        parts = index if isinstance(index, tuple) else (index,)
+        for part in parts:
+            if isinstance(part, slice) and part.step is not None and part.step < 0:
+                raise ValueError("step must be greater than zero: flip the tensor with x.flip(dim)")
+        return index
+
+    # ---------------------------------------------------------------- operators
+    def __add__(self, other: Any) -> Tensor:
+        return apply(arithmetic.add, (self, other, 1))
+
+    def __radd__(self, other: Any) -> Tensor:
+        return apply(arithmetic.add, (other, self, 1))
+
+    def __sub__(self, other: Any) -> Tensor:
+        return apply(arithmetic.sub, (self, other, 1))
+
+    def __rsub__(self, other: Any) -> Tensor:
+        return apply(arithmetic.sub, (other, self, 1))
+
+    def __mul__(self, other: Any) -> Tensor:
+        return apply(arithmetic.mul, (self, other))
+
+    def __rmul__(self, other: Any) -> Tensor:
+        return apply(arithmetic.mul, (other, self))
+
+    def __truediv__(self, other: Any) -> Tensor:
+        return apply(arithmetic.div, (self, other, None))
+
+    def __rtruediv__(self, other: Any) -> Tensor:
+        return apply(arithmetic.div, (other, self, None))
+
+    __rdiv__ = __rtruediv__
+
+    def __floordiv__(self, other: Any) -> Tensor:
+        return apply(arithmetic.floor_divide, (self, other))
+
+    def __rfloordiv__(self, other: Any) -> Tensor:
+        return apply(arithmetic.floor_divide, (other, self))
+
+    def __mod__(self, other: Any) -> Tensor:
+        return apply(arithmetic.remainder, (self, other))
+
+    def __rmod__(self, other: Any) -> Tensor:
+        return apply(arithmetic.remainder, (other, self))
+
+    def __pow__(self, other: Any) -> Tensor:
+        return apply(arithmetic.pow, (self, other))
+
+    def __rpow__(self, other: Any) -> Tensor:
+        return apply(arithmetic.pow, (other, self))
+
+    def __matmul__(self, other: Any) -> Tensor:
+        return apply(linear.matmul, (self, other))
+
+    def __rmatmul__(self, other: Any) -> Tensor:
+        return apply(linear.matmul, (other, self))
+
+    def __neg__(self) -> Tensor:
+        return apply(arithmetic.neg, (self,))
+
+    def __pos__(self) -> Tensor:
+        return self
+
+    def __abs__(self) -> Tensor:
+        return apply(arithmetic.abs, (self,))
+
+    def __invert__(self) -> Tensor:
+        return apply(compare.bitwise_not, (self,))
+
+    def __and__(self, other: Any) -> Tensor:
+        return apply(compare.bitwise_and, (self, other))
+
+    __rand__ = __and__
+
+    def __or__(self, other: Any) -> Tensor:
+        return apply(compare.bitwise_or, (self, other))
+
+    __ror__ = __or__
+
+    def __xor__(self, other: Any) -> Tensor:
+        return apply(compare.bitwise_xor, (self, other))
+
+    __rxor__ = __xor__
+
+    def __eq__(self, other: Any) -> Any:
+        return apply(compare.eq, (self, other)) if _comparable(other) else NotImplemented
+
+    def __ne__(self, other: Any) -> Any:
+        return apply(compare.ne, (self, other)) if _comparable(other) else NotImplemented
+
+    def __lt__(self, other: Any) -> Tensor:
+        return apply(compare.lt, (self, other))
+
+    def __le__(self, other: Any) -> Tensor:
+        return apply(compare.le, (self, other))
+
+    def __gt__(self, other: Any) -> Tensor:
+        return apply(compare.gt, (self, other))
+
+    def __ge__(self, other: Any) -> Tensor:
+        return apply(compare.ge, (self, other))
+
+    def __iadd__(self, other: Any) -> Tensor:
+        return apply_inplace(arithmetic.add, (self, other, 1))
+
+    def __isub__(self, other: Any) -> Tensor:
+        return apply_inplace(arithmetic.sub, (self, other, 1))
+
+    def __imul__(self, other: Any) -> Tensor:
+        return apply_inplace(arithmetic.mul, (self, other))
+
+    def __itruediv__(self, other: Any) -> Tensor:
+        return apply_inplace(arithmetic.div, (self, other, None))
+
+    def __ipow__(self, other: Any) -> Tensor:
+        return apply_inplace(arithmetic.pow, (self, other))
+
+
+def _comparable(other: Any) -> bool:
+    return isinstance(other, (Tensor, int, float, complex, np.ndarray, np.generic))
+
+
+def _cotangent(root: Tensor, gradient: Any) -> Any:
+    """The array of a gradient that the user passes to backward, checked against the root."""
+    array = gradient._array if isinstance(gradient, Tensor) else np.asarray(gradient)
+    if array.shape != root._array.shape:
+        raise errors.located(
+            RuntimeError(
+                f"Mismatch in shape: grad_output[0] has a shape of {Size(array.shape)} and "
+                f"output[0] has a shape of {root.shape}. The gradient to start from has the shape "
+                "of the tensor that backward() is called on."
+            )
+        )
+    return array if array.dtype == root._array.dtype else array.astype(root._array.dtype)
+
+
+def _rebuild(cls: type, state: dict) -> Tensor:
+    out = object.__new__(cls)
+    out.__dict__.update(state)
+    return out
+
+
+@shape.op(r"y = x \text{ on another device}", name="to")
+def transfer(input, device):
+    return devices.move(input, device)
+
+
+@transfer.vjp("input", r"\bar x = \bar y \text{ on the device of } x")
+def _(g, input):
+    return transfer(g, devices.of_array(getattr(input, "_array", input)))
+
+
+variable.tensor_class = Tensor
