@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import warnings as _warnings
+
 from labtorch.backend import memory as _memory
 
 _memory.keep_freed_memory()
+# log(0) is -inf and 0/0 is NaN, as in PyTorch, without a word: the lab shows where they begin
+_warnings.filterwarnings("ignore", ".* encountered in ", RuntimeWarning, r"labtorch\.")
 
 from labtorch.backend.devices import device
 from labtorch.backend.dtypes import (

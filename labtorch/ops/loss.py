@@ -33,7 +33,7 @@ def _scale(g: Any, shape: tuple, reduction: str) -> Any:
     return g / n if n else g * float("nan")
 
 
-@op(r"\ell = \frac{1}{n} \sum_i (\hat y_i - y_i)^2", broadcasts=True)
+@op(r"\ell = \frac{1}{n} \sum_i (\hat y_i - y_i)^2", name="mse_loss", broadcasts=True)
 def mse(input, target, reduction="mean"):
     error = input - target
     if reduction == "mean":
@@ -55,7 +55,7 @@ def _(g, input, target, reduction):
     return error * _scale(g * 2, error.shape, reduction)
 
 
-@op(r"\ell = \frac{1}{n} \sum_i |\hat y_i - y_i|", broadcasts=True)
+@op(r"\ell = \frac{1}{n} \sum_i |\hat y_i - y_i|", name="l1_loss", broadcasts=True)
 def l1(input, target, reduction="mean"):
     check_reduction(reduction)
     error = namespace(input).abs(input - target)
@@ -103,6 +103,7 @@ def check_classes(input: Any, target: Any, ignore_index: int) -> None:
 
 @op(
     r"\ell = -\frac{1}{\sum_n w_{t_n}} \sum_n w_{t_n} \ln \frac{e^{x_{n, t_n}}}{\sum_c e^{x_{n, c}}}",
+    name="cross_entropy",
     keeps=("log_probability", "scale"),
 )
 def cross_entropy_indices(
@@ -202,7 +203,7 @@ def cross_entropy(
     return _reduce(losses, reduction)
 
 
-@op(r"\ell = -\frac{1}{\sum_n w_{t_n}} \sum_n w_{t_n} x_{n, t_n}")
+@op(r"\ell = -\frac{1}{\sum_n w_{t_n}} \sum_n w_{t_n} x_{n, t_n}", name="nll_loss")
 def nll(input, target, weight=None, ignore_index=-100, reduction="mean"):
     check_reduction(reduction)
     check_classes(input, target, ignore_index)

@@ -1,0 +1,17 @@
+"""Watch any code run: record what the engine announces, summarised, within a budget.
+
+>>> import labtorch as torch
+>>> from labtorch import observe
+>>> w = torch.tensor([2.0], requires_grad=True)
+>>> with observe.record() as recording:
+...     loss = (3 * w).sum()
+...     loss.backward()
+>>> [node["name"] for node in recording.graph()["nodes"]]
+['w', 'mul', 'sum']
+"""
+
+from labtorch.engine.events import Watcher, mark_step, watch
+from labtorch.observe.recorder import record
+from labtorch.observe.recording import Recording
+
+__all__ = ["Recording", "Watcher", "mark_step", "record", "watch"]

@@ -1,0 +1,284 @@
+"""The store of a recording: bounded, readable from any thread, and said what it dropped."""
+
+from __future__ import annotations
+
+import difflib
+import gzip
+import json
+import os
+import random
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any
+
+from labtorch.observe.snapshot import Failure, Graph, Snapshot
+from labtorch.observe.summary import Probe
+
+LOSSES = 4096  # points that the loss line keeps, at most
+ROW_BYTES = 200  # of a row without its probes
+
+
+class Measured:
+    """One kept step in compact form: probes instead of plain summaries."""
+
+    __slots__ = ("head", "values", "gradients", "forward", "backward", "nbytes")
+
+    def __init__(self, head: dict, values: list, gradients: list, forward: list, backward: list):
+        self.head, self.values, self.gradients = head, values, gradients
+        self.forward, self.backward = forward, backward
+        probes = [p for p in (*values, *gradients) if p is not None]
+        self.nbytes = 1000 + ROW_BYTES * len(values) + sum(p.nbytes for p in probes)
+
+    def plain(self) -> Snapshot:
+        rows = [
+            {
+                "value": value if value is None or isinstance(value, dict) else value.plain(),
+                "grad": grad if grad is None or isinstance(grad, dict) else grad.plain(),
+                "forward_seconds": forward,
+                "backward_seconds": backward,
+            }
+            for value, grad, forward, backward in zip(
+                self.values, self.gradients, self.forward, self.backward
+            )
+        ]
+        return {**self.head, "rows": rows}  # type: ignore[typeddict-item, return-value]
+
+
+class Recording:
+    """Steps, as the engine announced them: the last `keep`, a random sample of the earlier ones.
+
+    Steps that were measured are kept whole; of the others only the loss. All methods may be called
+    from another thread while the recording goes on.
+    """
+
+    def __init__(self, keep: int = 512, cap: int = 64 << 20) -> None:
+        if keep < 1 or cap < 1 << 16:
+            raise ValueError(f"keep must be at least 1 and cap at least 64 KiB, not {keep}, {cap}")
+        self.keep, self.cap = keep, cap
+        self.step_count = 0  # steps that ended, kept or not
+        self._lock = threading.Lock()
+        self._graphs: dict[str, Graph] = {}
+        self._recent: dict[int, Measured] = {}
+        self._earlier: dict[int, Measured] = {}
+        self._nbytes = 0
+        self._measured = 0  # steps ever measured
+        self._evicted = 0
+        self._losses: list[tuple[int, float]] = []
+        self._stride = 1
+        self._last_loss: tuple[int, float] | None = None
+        self._choice = random.Random(0)  # not the learner's generator: watching changes no number
+
+    # ---------------------------------------------------------------- written by the recorder
+    def _add_loss(self, step: int, loss: float) -> None:
+        self._last_loss = (step, loss)
+        if step % self._stride == 0:
+            self._losses.append((step, loss))
+            if len(self._losses) > LOSSES:
+                self._stride *= 2
+                self._losses = [p for p in self._losses if p[0] % self._stride == 0]
+
+    def _knows(self, key: str) -> bool:
+        return key in self._graphs
+
+    def _add(self, graph: Graph, measured: Measured) -> None:
+        with self._lock:
+            self._graphs.setdefault(graph["key"], graph)
+            self._measured += 1
+            self._recent[measured.head["step"]] = measured
+            self._nbytes += measured.nbytes
+            if len(self._recent) > self.keep:
+                self._retire()
+            while self._nbytes > self.cap and len(self._recent) + len(self._earlier) > 1:
+                pool = self._earlier or self._recent
+                self._forget(pool, next(iter(pool)))
+            if len(self._graphs) > 64:
+                used = {m.head["graph"] for m in (*self._recent.values(), *self._earlier.values())}
+                self._graphs = {k: g for k, g in self._graphs.items() if k in used}
+
+    def _retire(self) -> None:
+        """The oldest recent step joins the sample of earlier ones, or is let go (reservoir)."""
+        oldest = next(iter(self._recent))
+        seen = self._measured - self.keep  # steps that ever left the recent ones, this one included
+        size = max(1, self.keep // 2)
+        if len(self._earlier) < size:
+            self._earlier[oldest] = self._recent.pop(oldest)
+        elif self._choice.randrange(seen) < size:
+            self._forget(self._earlier, self._choice.choice(list(self._earlier)))
+            self._earlier[oldest] = self._recent.pop(oldest)
+        else:
+            self._forget(self._recent, oldest)
+
+    def _forget(self, pool: dict[int, Measured], step: int) -> None:
+        self._nbytes -= pool.pop(step).nbytes
+        self._evicted += 1
+
+    # ---------------------------------------------------------------- read by everybody
+    @property
+    def steps(self) -> list[int]:
+        """The numbers of the steps that can be looked at, ascending."""
+        with self._lock:
+            return sorted([*self._earlier, *self._recent])
+
+    @property
+    def losses(self) -> list[tuple[int, float]]:
+        """(step, loss), thinned evenly to a bounded length, the last one always there."""
+        with self._lock:
+            points = list(self._losses)
+        last = self._last_loss
+        return points if last is None or (points and points[-1] == last) else [*points, last]
+
+    @property
+    def nbytes(self) -> int:
+        """What the kept steps take, by their own account."""
+        return self._nbytes
+
+    @property
+    def dropped(self) -> str:
+        """What the store let go, in a sentence; empty if nothing."""
+        notes = []
+        unmeasured = self.step_count - self._measured
+        if unmeasured > 0:
+            notes.append(f"{unmeasured} of {self.step_count} steps were not measured, only their loss")
+        if self._evicted:
+            notes.append(f"{self._evicted} measured steps were dropped to stay within bounds")
+        return "; ".join(notes)
+
+    def _step(self, step: int) -> Measured:
+        with self._lock:
+            if not (self._recent or self._earlier):
+                raise LookupError("nothing is recorded yet: run the model inside the with-block")
+            if step < 0:
+                kept = sorted([*self._earlier, *self._recent])
+                if -step > len(kept):
+                    raise LookupError(f"only {len(kept)} steps are kept, there is no step {step}")
+                step = kept[step]
+            found = self._recent.get(step) or self._earlier.get(step)
+        if found is None:
+            raise LookupError(
+                f"step {step} is not kept; recording.steps lists those that are, for example "
+                f"{min(self.steps, key=lambda s: abs(s - step))}"
+            )
+        return found
+
+    def graph(self, step: int = -1) -> Graph:
+        """The structure that `step` built; negative steps count from the last."""
+        return self._graphs[self._step(step).head["graph"]]
+
+    def snapshot(self, step: int = -1) -> Snapshot:
+        """The numbers of `step`: one row per node of its graph."""
+        return self._step(step).plain()
+
+    def series(
+        self, node: int | str, statistic: str = "mean", of: str = "value"
+    ) -> list[tuple[int, float | None]]:
+        """(step, statistic) of a node's value or gradient over the kept steps; "loss" for the loss."""
+        if node == "loss":
+            return list(self.losses)
+        points = []
+        for step in self.steps:
+            try:
+                measured = self._step(step)
+            except LookupError:  # dropped since the list was made
+                continue
+            nodes = self._graphs[measured.head["graph"]]["nodes"]
+            at = node if isinstance(node, int) else next(
+                (n["id"] for n in nodes if n["name"] == node), None
+            )
+            if at is None or at >= len(nodes):
+                continue
+            probe = (measured.values if of == "value" else measured.gradients)[at]
+            if probe is not None:
+                plain = probe if isinstance(probe, dict) else probe.plain()
+                if statistic not in plain:
+                    raise ValueError(f"no statistic '{statistic}'; there are {', '.join(plain)}")
+                points.append((step, plain[statistic]))
+        if not points and not any(
+            node == n["name"] or node == n["id"] for g in self._graphs.values() for n in g["nodes"]
+        ):
+            names = sorted({n["name"] for g in self._graphs.values() for n in g["nodes"]})
+            raise LookupError(f"no node '{node}' was recorded; there are {', '.join(names)}")
+        return points
+
+    def diff(self, a: int, b: int) -> dict[str, Any]:
+        """What changed in the structure from step a to step b: node ids added, removed, and kept."""
+        before, after = self.graph(a), self.graph(b)
+
+        def labels(graph: Graph) -> list[tuple]:
+            paths = [s["path"] for s in graph["scopes"]]
+            return [
+                (n["kind"], n["name"], "" if n["scope"] is None else paths[n["scope"]], tuple(n["shape"]))
+                for n in graph["nodes"]
+            ]
+
+        matcher = difflib.SequenceMatcher(None, labels(before), labels(after), autojunk=False)
+        same = [
+            (block.a + i, block.b + i)
+            for block in matcher.get_matching_blocks()
+            for i in range(block.size)
+        ]
+        kept_before, kept_after = {i for i, _ in same}, {j for _, j in same}
+        return {
+            "same": same,
+            "removed": [n["id"] for n in before["nodes"] if n["id"] not in kept_before],
+            "added": [n["id"] for n in after["nodes"] if n["id"] not in kept_after],
+        }
+
+    # ---------------------------------------------------------------- one file
+    def save(self, path: str | os.PathLike) -> None:
+        """Write all that is kept to one file (gzipped JSON), atomically."""
+        content = {
+            "format": "labtorch recording 1",
+            "step_count": self.step_count,
+            "losses": self.losses,
+            "graphs": self._graphs,
+            "snapshots": [self.snapshot(step) for step in self.steps],
+        }
+        target = Path(path)
+        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=target.name)
+        try:
+            with os.fdopen(handle, "wb") as raw, gzip.open(raw, "wt", encoding="utf-8") as file:
+                json.dump(content, file)
+            os.replace(temporary, target)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> Recording:
+        """Read a recording that `save` wrote."""
+        try:
+            with gzip.open(path, "rt", encoding="utf-8") as file:
+                content = json.load(file)
+            if content["format"] != "labtorch recording 1":
+                raise KeyError("format")
+        except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+            if isinstance(error, FileNotFoundError):
+                raise
+            raise ValueError(f"{path} is not a recording that labtorch saved: {error}") from None
+        recording = cls(keep=max(1, len(content["snapshots"])))
+        recording.step_count = content["step_count"]
+        recording._losses = [(step, loss) for step, loss in content["losses"]]
+        recording._graphs = content["graphs"]
+        for snapshot in content["snapshots"]:
+            rows = snapshot.pop("rows")
+            columns = [[row[k] for row in rows] for k in ("value", "grad")]
+            times = [[row[f"{k}_seconds"] for row in rows] for k in ("forward", "backward")]
+            recording._recent[snapshot["step"]] = _Loaded(snapshot, *columns, *times)
+        recording._measured = len(recording._recent)
+        return recording
+
+    def __repr__(self) -> str:
+        kept = len(self._recent) + len(self._earlier)
+        return f"Recording of {self.step_count} steps, {kept} kept"
+
+
+class _Loaded(Measured):
+    """A step from a file: its summaries are plain already."""
+
+    def __init__(self, head: dict, values: list, gradients: list, forward: list, backward: list):
+        self.head, self.values, self.gradients = head, values, gradients
+        self.forward, self.backward, self.nbytes = forward, backward, 0
+
+
+__all__ = ["Failure", "Measured", "Probe", "Recording"]

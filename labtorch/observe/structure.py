@@ -1,0 +1,209 @@
+"""From a step's notes to its graph: names, paths, formulas, saved tensors, source lines."""
+
+from __future__ import annotations
+
+from types import CodeType, FrameType
+from typing import Any
+
+import numpy as np
+
+from labtorch.engine.node import Node
+from labtorch.engine.op import ARGUMENT, KEPT, OUTPUT
+from labtorch.engine.variable import Variable
+from labtorch.observe import source
+from labtorch.observe.snapshot import Edge, Graph, Saved, Scope
+
+
+def variable_name(tensor: Variable, frame: FrameType | None) -> str:
+    """What the user's code calls a tensor at the moment, or ''."""
+    if frame is None:
+        return ""
+    for names in (frame.f_locals, frame.f_globals):
+        for name, value in list(names.items()):
+            if value is tensor and not name.startswith("_"):
+                return name
+    return ""
+
+
+def build(
+    entries: list, order: list[int], scopes: list[tuple], places: list[tuple[CodeType, int]]
+) -> Graph:
+    """The graph of the notes in `entries`, whose numbers in the step were `order`."""
+    new = {old: at for at, old in enumerate(order)}
+    plain_scopes, names = _scopes(scopes)
+    nodes: list[Any] = []
+    edges: list[Edge] = []
+    for at, entry in enumerate(entries):
+        shape, dtype = entry.outputs[0]
+        node: dict[str, Any] = {
+            "id": at,
+            "kind": "op",
+            "name": "",
+            "scope": entry.scope,
+            "function": None,
+            "shape": list(shape),
+            "dtype": dtype,
+            "device": "cpu",
+            "requires_grad": False,
+            "arguments": {},
+            "formula": "",
+            "vjps": [],
+            "saved": [],
+            "source": None,
+        }
+        if entry.op is None:
+            _describe_leaf(node, entry, names)
+        else:
+            _describe_op(node, entry, entries, new, places)
+            for position, old, output in entry.inputs:
+                made = entries[new[old]].outputs[output]
+                edges.append(
+                    {
+                        "source": new[old],
+                        "target": at,
+                        "argument": argument(entry.op, position),
+                        "output": output,
+                        "shape": list(made[0]),
+                        "dtype": made[1],
+                    }
+                )
+        nodes.append(node)
+    return {"key": "", "nodes": nodes, "edges": edges, "scopes": plain_scopes}
+
+
+def argument(op: Any, position: int) -> str:
+    """The name of an op's argument; of a list's elements, with their number."""
+    if position < op.arity:
+        return op.parameters[position]
+    return f"{op.variadic}[{position - op.arity}]"
+
+
+def _describe_leaf(node: dict, entry: Any, names: dict[int, tuple[str, str, int | None]]) -> None:
+    variable, tensor = entry.extra
+    node["device"], node["requires_grad"] = str(tensor.device), bool(entry.tensor)
+    path = names.get(id(tensor))
+    if path is not None:
+        node["kind"], node["name"], node["scope"] = path
+    elif entry.tensor:
+        node["kind"], node["name"] = "parameter", variable or "parameter"
+        node["scope"] = None
+    else:
+        node["kind"] = "input" if variable else "constant"
+        node["name"] = variable or "constant"
+        if entry.scope is not None and variable:
+            node["scope"] = None  # an input comes from outside the modules
+
+
+def _describe_op(
+    node: dict, entry: Any, entries: list, new: dict, places: list[tuple[CodeType, int]]
+) -> None:
+    op = entry.op
+    plan, requires_grad = entry.tensor or (None, False)
+    node["name"], node["requires_grad"], node["formula"] = op.name, requires_grad, op.formula
+    node["function"] = entry.function if entry.function != op.name else None
+    node["arguments"] = {
+        argument(op, position): value
+        if isinstance(value, (bool, int, float, str)) or value is None
+        else repr(value)[:80]
+        for position, value in entry.extra
+    }
+    if entry.source >= 0:
+        node["source"] = source.describe(*places[entry.source])
+    if plan is None:
+        return
+    node["vjps"] = op.formulas(plan)
+    by_position = {
+        position: entries[new[old]].outputs[output] for position, old, output in entry.inputs
+    }
+    saved: list[Saved] = []
+    for name, (kind, at) in zip(plan.names, plan.saves):
+        held = None
+        if kind == ARGUMENT and not isinstance(at, slice):
+            held = by_position.get(at)
+        elif kind == OUTPUT:
+            held = entry.outputs[at] if at < len(entry.outputs) else None
+        elif kind == KEPT:
+            held = entry.outputs[0]
+        if held is not None:
+            nbytes = int(np.prod(held[0], dtype=np.int64)) * np.dtype(held[1]).itemsize
+            saved.append(
+                {"name": name, "shape": list(held[0]), "dtype": held[1], "nbytes": nbytes}
+            )
+    node["saved"] = saved
+
+
+def _scopes(scopes: list[tuple]) -> tuple[list[Scope], dict[int, tuple[str, str, int | None]]]:
+    """The module calls, and by id of a parameter or buffer: its kind, path, and first scope."""
+    plain: list[Scope] = []
+    names: dict[int, tuple[str, str, int | None]] = {}
+    roots: list[int] = []
+    for at, (parent, reference) in enumerate(scopes):
+        module = reference()
+        kind = type(module).__name__
+        if parent is None:
+            roots.append(at)
+            path, name = "", kind
+        else:
+            path = _path(scopes, roots, at, module)
+            name = path.rsplit(".", 1)[-1] or kind
+        plain.append({"id": at, "parent": parent, "name": name, "path": path, "type": kind})
+        if module is None:
+            continue
+        # a parameter is drawn in the scope of the module that owns it, under its state_dict path
+        prefix = f"{path}." if path else ""
+        for kind_of, table in (("parameter", "_parameters"), ("buffer", "_buffers")):
+            for own, tensor in getattr(module, table, {}).items():
+                if tensor is not None:
+                    names.setdefault(id(tensor), (kind_of, prefix + own, at))
+    return plain, names
+
+
+def _path(scopes: list[tuple], roots: list[int], at: int, module: Any) -> str:
+    """A module's path in state_dict from the root of its call."""
+    top = at
+    while scopes[top][0] is not None:
+        top = scopes[top][0]
+    root = scopes[top][1]()
+    if root is None or module is None:
+        return ""
+    for path, each in root.named_modules():
+        if each is module:
+            return path
+    return ""
+
+
+def first_nonfinite_held(root: Variable) -> int | None:
+    """The oldest op call whose result, as far as the graph still holds it, is not finite."""
+    seen: set[Node] = set()
+    stack = [root._node] if root._node is not None else []
+    worst: int | None = None
+    while stack:
+        node = stack.pop()
+        if node in seen or node.saved is None:
+            continue
+        seen.add(node)
+        stack += [each for each in node.inputs if isinstance(each, Node)]
+        for value, (kind, _) in zip(node.saved, node.plan.saves):
+            maker: Node | None = None
+            array = value
+            if kind == OUTPUT:
+                maker = node
+            elif kind == ARGUMENT and isinstance(value, Variable):
+                maker, array = value._node, value._array
+            if maker is None or getattr(array, "dtype", None) is None or array.dtype.kind != "f":
+                continue
+            if (worst is None or maker.sequence < worst) and not np.isfinite(array).all():
+                worst = maker.sequence
+    return worst
+
+
+def nonfinite_leaf(entries: list, at: int | None) -> int | None:
+    """A leaf that was not finite before any op touched it, if the op at `at` took one."""
+    if at is None or entries[at].op is None:
+        return None
+    for _, origin, _ in entries[at].inputs:
+        entry = entries[origin]
+        if entry.op is None and entry.extra[1]._array.dtype.kind == "f":
+            if not np.isfinite(entry.extra[1]._array).all():
+                return origin
+    return None
