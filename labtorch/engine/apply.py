@@ -14,7 +14,7 @@ from labtorch.engine import errors, events
 from labtorch.engine.node import Node
 from labtorch.engine.op import Op
 from labtorch.engine.thread import local, sequence
-from labtorch.engine.variable import Variable, Version
+from labtorch.engine.variable import Variable
 
 ndarray = np.ndarray
 new = object.__new__
@@ -57,9 +57,9 @@ def apply(op: Op, args: tuple) -> Any:
     needs &= op.differentiable
     if needs and thread.grad_enabled and result.dtype.kind in "fc":
         plan = op.plans.get(needs) or op.plan(needs)
-        node = Node(call.sequence if call else sequence(), op, plan, args, arrays, thread)
-        out._node, out._requires_grad = node, True
-        node.keep(args, arrays, (result,), (), (out,))
+        number = sequence() if call is None else call.sequence
+        out._node = Node(number, op, plan, args, arrays, (result,), (), (out,), thread)
+        out._requires_grad = True
     if call is not None:
         events.op_ended(thread, call, (out,))
     return out
@@ -97,25 +97,24 @@ def _wrap_several(
     last = len(result) - len(op.keeps)
     results, kept = result[:last], result[last:]
     results = tuple(np.asarray(r) if isinstance(r, np.generic) else r for r in results)
-    needs &= op.differentiable
-    node = None
-    if needs and thread.grad_enabled:
-        plan = op.plans.get(needs) or op.plan(needs)
-        node = Node(call.sequence if call else sequence(), op, plan, args, arrays, thread)
-        if op.many:
-            node.outputs = [(r.shape, r.dtype) for r in results]
     outs = []
-    for index, array in enumerate(results):
+    for array in results:
         out = new(variable.tensor_class)
         out._array = array
         if op.view:
             _share(out, args[0], arrays[0])
-        if node is not None and array.dtype.kind in "fc":
-            out._node, out._output, out._requires_grad = node, index, True
         outs.append(out)
+    needs &= op.differentiable
+    if needs and thread.grad_enabled:
+        plan = op.plans.get(needs) or op.plan(needs)
+        number = sequence() if call is None else call.sequence
+        node = Node(number, op, plan, args, arrays, results, kept, outs, thread)
+        if op.many:
+            node.outputs = [(r.shape, r.dtype) for r in results]
+        for index, out in enumerate(outs):
+            if out._array.dtype.kind in "fc":
+                out._node, out._output, out._requires_grad = node, index, True
     outs = tuple(outs)
-    if node is not None:
-        node.keep(args, arrays, results, kept, outs)
     if call is not None:
         events.op_ended(thread, call, outs)
     return outs if op.many else outs[0]
@@ -173,10 +172,8 @@ def check_writable(target: Variable, name: str) -> None:
 def write(target: Variable, result: Variable) -> None:
     """Put the result of an in-place op into `target`: memory, version, and place in the graph."""
     array, value = target._array, result._array
-    kinds = "biufc"
     category = {"b": 0, "i": 1, "u": 1, "f": 2, "c": 3}
     if category[value.dtype.kind] > category[array.dtype.kind]:
-        assert kinds
         raise errors.located(
             RuntimeError(
                 f"result type {value.dtype} can't be cast to the desired output type {array.dtype}"
@@ -208,4 +205,3 @@ def rebase(view: Variable, result: Variable) -> None:
 
 
 op_module._apply = apply
-__all__ = ["Version", "apply", "apply_inplace"]

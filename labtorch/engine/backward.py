@@ -21,6 +21,7 @@ from labtorch.engine.thread import Thread, local
 from labtorch.engine.variable import Variable, wrap
 
 ndarray = np.ndarray
+_ones: dict[np.dtype, Any] = {}
 HELD_HERE = 3  # references to an array held by nobody but this pass, as getrefcount counts them
 
 
@@ -67,52 +68,54 @@ def _run(
     waiting: list[tuple[int, Node]] = []  # a heap: the youngest node first
     arrived: dict[Node, Any] = {}  # its cotangent so far; a list of them for a node of many outputs
     leaves: dict[int, list] = {}
+    captured: list[list] = []
     wanted, through, visited = _only_towards(roots, inputs)
-
-    def send(target: Any, index: int, g: Any) -> None:
-        if target.__class__ is not Node:  # a leaf
-            entry = leaves.get(id(target))
-            if entry is None:
-                leaves[id(target)] = [target, g]
-            else:
-                entry[1] = entry[1] + g
-            return
-        if visited is not None and target not in visited:
-            return
-        if target.outputs is None:
+    targets = [root._node or root for root in roots]
+    indices = [root._output for root in roots]
+    gradients = cotangents
+    while True:
+        for target, index, g in zip(targets, indices, gradients):
+            if g is None:
+                continue
+            if target.__class__ is not Node:  # a leaf
+                entry = leaves.get(id(target))
+                if entry is None:
+                    leaves[id(target)] = [target, g]
+                else:
+                    entry[1] = entry[1] + g
+                continue
+            if visited is not None and target not in visited:
+                continue
             before = arrived.get(target)
             if before is None:
-                arrived[target] = g
                 heappush(waiting, (-target.sequence, target))
-            else:
+                if target.outputs is None:
+                    arrived[target] = g
+                else:
+                    slots = arrived[target] = [None] * len(target.outputs)
+                    slots[index] = g
+            elif target.outputs is None:
                 arrived[target] = before + g
-        else:
-            slots = arrived.get(target)
-            if slots is None:
-                slots = arrived[target] = [None] * len(target.outputs)
-                heappush(waiting, (-target.sequence, target))
-            slots[index] = g if slots[index] is None else slots[index] + g
-
-    for root, g in zip(roots, cotangents):
-        send(root._node or root, root._output, g)
-    captured: list[list] = []
-    while waiting:
-        _, node = heappop(waiting)
+            else:
+                before[index] = g if before[index] is None else before[index] + g
+        g = None  # what is held here is not the leaf's own
+        if not waiting:
+            break
+        node = heappop(waiting)[1]
         g = arrived.pop(node)
         if node.hooks is not None:
-            g = _run_hooks(node, g, create_graph)
+            g = _run_hooks(node, g)
         if wanted is not None and node in wanted:
             for index, tensor in wanted[node]:
                 captured.append([tensor, g if node.outputs is None else g[index]])
-            if node not in through:
-                continue
+        if wanted is not None and node not in through:
+            gradients = ()
+            continue
         gradients = node_vjp(thread, node, g, create_graph)
-        inputs_of, indices = node.inputs, node.indices
-        for position, gradient in enumerate(gradients):
-            if gradient is not None:
-                send(inputs_of[position], indices[position], gradient)
+        targets, indices = node.inputs, node.indices
         if not retain_graph:
             node.saved = None
+    del gradients
     reached = list(leaves.values())
     if inputs is not None:
         asked = {id(each) for each in inputs}
@@ -156,10 +159,14 @@ def node_vjp(thread: Thread, node: Node, g: Any, create_graph: bool) -> list:
         g = [_zeros(each, spec, create_graph, g) for each, spec in zip(g, node.outputs)]
     if watched:
         events.emit(thread, "node_begun", node, g if node.outputs is not None else [g])
-    saved = node.unpack(create_graph)
+    saved = node.unpack_tensors() if create_graph else node.unpack()
     try:
-        if plan.joint is None:
-            gradients = [rule(g, *[saved[i] for i in slots]) for rule, slots in plan.rules]
+        if plan.only is not None:
+            gradients = [plan.only(g, *saved)]
+        elif plan.joint is None:
+            gradients = []
+            for rule, slots in plan.rules:
+                gradients.append(rule(g, *[saved[i] for i in slots]))
         else:
             rule, slots = plan.joint
             given = rule(g, *[plan.needs if i < 0 else saved[i] for i in slots])
@@ -168,19 +175,15 @@ def node_vjp(thread: Thread, node: Node, g: Any, create_graph: bool) -> list:
         error.add_note(f"in the backward pass of {node.op.name}")
         raise
     if node.specs is not None:
-        gradients = [
-            gradient
-            if gradient is None or (gradient.shape == shape and _dtype(gradient) == dtype)
-            else _fit(gradient, shape, dtype)
-            for gradient, (shape, dtype) in zip(gradients, node.specs)
-        ]
+        for at, (shape, dtype) in enumerate(node.specs):
+            gradient = gradients[at]
+            if gradient is not None and (
+                gradient.shape != shape or gradient.dtype is not dtype  # a tensor's never is
+            ):
+                gradients[at] = _fit(gradient, shape, dtype)
     if watched:
         events.emit(thread, "node_ended", node, gradients)
     return gradients
-
-
-def _dtype(gradient: Any) -> Any:
-    return gradient._array.dtype if isinstance(gradient, Variable) else gradient.dtype
 
 
 def _zeros(g: Any, spec: tuple, create_graph: bool, others: list) -> Any:
@@ -211,7 +214,7 @@ def _fit(gradient: Any, shape: tuple, dtype: Any) -> Any:
     return gradient
 
 
-def _run_hooks(node: Node, g: Any, create_graph: bool) -> Any:
+def _run_hooks(node: Node, g: Any) -> Any:
     """The hooks of the tensors that `node` made: each may replace the gradient."""
     for index, hooks in (node.hooks or {}).items():
         if node.outputs is None:
@@ -269,15 +272,22 @@ def _own(g: Any) -> Any:
 
 def implicit_cotangent(root: Variable) -> Any:
     """The cotangent 1 of a scalar root; an error that says what to do for any other."""
-    if root._array.size != 1:
+    array = root._array
+    if array.size != 1:
         raise errors.located(
             RuntimeError(
                 "grad can be implicitly created only for scalar outputs; this tensor has shape "
-                f"{list(root._array.shape)}. Reduce it first (loss.mean().backward()), or pass the "
+                f"{list(array.shape)}. Reduce it first (loss.mean().backward()), or pass the "
                 "gradient to start from: y.backward(gradient=labtorch.ones_like(y))"
             )
         )
-    return ones_like(root._array)
+    if array.ndim or array.__class__ is not ndarray:
+        return ones_like(array)
+    one = _ones.get(array.dtype)
+    if one is None:
+        one = _ones[array.dtype] = np.ones((), array.dtype)
+        one.flags.writeable = False  # it is everybody's
+    return one
 
 
 def require_graph(root: Variable) -> None:

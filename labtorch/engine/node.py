@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from labtorch.engine.op import ARGUMENT, DTYPE, KEPT, OUTPUT, SHAPE, Op, Plan
+from labtorch.engine import errors
+from labtorch.engine.op import ARGUMENT, KEPT, OUTPUT, SHAPE, Op, Plan
 from labtorch.engine.thread import Thread
 from labtorch.engine.variable import Variable, Version, wrap
 
@@ -36,31 +37,38 @@ class Node:
         "scope",
         "function",
         "hooks",
-        "prehooks",
-        "where",
         "__weakref__",
     )
 
     def __init__(
-        self, sequence: int, op: Op, plan: Plan, args: tuple, arrays: list, thread: Thread
+        self,
+        sequence: int,
+        op: Op,
+        plan: Plan,
+        args: tuple,
+        arrays: list,
+        results: tuple,
+        kept: tuple,
+        outs: tuple,
+        thread: Thread,
     ) -> None:
+        """Note the edges of the inputs in `plan`, and keep what its rules name."""
         self.sequence, self.op, self.plan = sequence, op, plan
-        self.inputs = [args[i]._node or args[i] for i in plan.inputs]
-        self.indices = [args[i]._output for i in plan.inputs]
-        self.specs: list | None = None
-        if op.broadcasts:
-            self.specs = [(arrays[i].shape, arrays[i].dtype) for i in plan.inputs]
-        self.outputs: list | None = None  # (shape, dtype) of each of several results
         self.scope, self.function = thread.scope, thread.function
         self.hooks: dict[int, dict] | None = None
-        self.prehooks: dict | None = None
-        self.where: Any = None
-
-    def keep(self, args: tuple, arrays: list, results: tuple, kept: tuple, tensors: tuple) -> None:
-        """Keep what the plan's rules name, and note the version of each tensor's memory."""
+        self.outputs: list | None = None  # (shape, dtype) of each of several results
+        inputs, indices = [], []
+        specs: list | None = [] if op.broadcasts else None
+        for at in plan.inputs:
+            each = args[at]
+            inputs.append(each._node or each)
+            indices.append(each._output)
+            if specs is not None:
+                specs.append((arrays[at].shape, arrays[at].dtype))
+        self.inputs, self.indices, self.specs = inputs, indices, specs
         saved: list[Any] = []
-        versions: list[Any] = []
-        for kind, at in self.plan.saves:
+        versions: list[Any] = []  # of a tensor: the version of its memory; of anything else: None
+        for kind, at in plan.saves:
             version: Any = None
             if kind == ARGUMENT:
                 value = args[at]
@@ -71,16 +79,15 @@ class Node:
                     version = tuple(0 if v._version is None else v._version.count for v in value)
             elif kind == OUTPUT:  # the array and its counter: the tensor itself would be a cycle
                 value = results[at]
-                counter = tensors[at].version()
+                counter = outs[at].version()
                 version = (counter, counter.count)
             elif kind == KEPT:
                 value = kept[at]
-            elif kind == SHAPE:
-                here = arrays[at]
-                value = [a.shape for a in here] if isinstance(at, slice) else here.shape
             else:
                 here = arrays[at]
-                value = [a.dtype for a in here] if isinstance(at, slice) else here.dtype
+                name = "shape" if kind == SHAPE else "dtype"
+                several = isinstance(at, slice)
+                value = [getattr(a, name) for a in here] if several else getattr(here, name)
             saved.append(value)
             versions.append(version)
         self.saved: list | None = saved
@@ -93,8 +100,10 @@ class Node:
     def __repr__(self) -> str:
         return f"<{self.op.name.title().replace('_', '')}Backward0 object>"
 
-    def _stale(self, value: Any, version: int, now: int, label: str) -> RuntimeError:
+    def _stale(self, value: Any, version: int, now: int) -> RuntimeError:
+        """What to say when memory that the node saved has been written to since."""
         shape = list(value._array.shape if isinstance(value, Variable) else value.shape)
+        label = next(n for n, held in zip(self.plan.names, self.saved or ()) if held is value)
         return RuntimeError(
             "one of the variables needed for gradient computation has been modified by an inplace "
             f"operation: '{label}' of shape {shape}, which {self.op.name} saved, is at version "
@@ -102,35 +111,47 @@ class Node:
             "instead of changing it in place between the forward and the backward pass."
         )
 
-    def unpack(self, as_tensors: bool) -> list[Any]:
-        """The saved values: arrays for an ordinary pass, tensors in the graph for create_graph."""
+    def unpack(self) -> list[Any]:
+        """The saved values as arrays, for an ordinary pass; stale ones raise."""
         if self.saved is None:
-            raise RuntimeError(FREED)
+            raise errors.located(RuntimeError(FREED))
         values = []
-        for label, value, version, (kind, at) in zip(
-            self.plan.names, self.saved, self.versions, self.plan.saves
-        ):
-            if kind == ARGUMENT and version is not None:
-                if isinstance(value, tuple):
-                    for each, before in zip(value, version):
-                        now = 0 if each._version is None else each._version.count
-                        if now != before:
-                            raise self._stale(each, before, now, label)
-                    value = value if as_tensors else tuple(each._array for each in value)
-                else:
-                    now = 0 if value._version is None else value._version.count
-                    if now != version:
-                        raise self._stale(value, version, now, label)
-                    value = value if as_tensors else value._array
-            elif kind == OUTPUT:
+        for value, version in zip(self.saved, self.versions):
+            if version is None:
+                values.append(value)
+            elif version.__class__ is int:
+                counter = value._version
+                if (0 if counter is None else counter.count) != version:
+                    raise self._stale(value, version, counter.count)
+                values.append(value._array)
+            elif isinstance(value, tuple):
+                for each, before in zip(value, version):
+                    counter = each._version
+                    if (0 if counter is None else counter.count) != before:
+                        raise self._stale(each, before, counter.count)
+                values.append(tuple(each._array for each in value))
+            else:
                 counter, before = version
                 if counter.count != before:
-                    raise self._stale(value, before, counter.count, label)
-                if as_tensors:
-                    value = self.output(value, at, counter)
-            elif kind == KEPT and as_tensors:
-                value = None  # it has no place in the graph: the rule recomputes it
-            values.append(value)
+                    raise self._stale(value, before, counter.count)
+                values.append(value)
+        return values
+
+    def unpack_tensors(self) -> list[Any]:
+        """The saved values as tensors in their places in the graph, for create_graph."""
+        arrays = self.unpack()  # raises on stale ones
+        values = []
+        for array, value, version, (kind, at) in zip(
+            arrays, self.saved or (), self.versions, self.plan.saves
+        ):
+            if kind == ARGUMENT:
+                values.append(value)
+            elif kind == OUTPUT:
+                values.append(self.output(array, at, version[0]))
+            elif kind == KEPT:
+                values.append(None)  # it has no place in the graph: the rule recomputes it
+            else:
+                values.append(value)
         return values
 
     def output(self, array: Any, index: int, counter: Version) -> Variable:
@@ -170,5 +191,3 @@ class AccumulateGrad:
     def next_functions(self) -> tuple:
         return ()
 
-
-__all__ = ["AccumulateGrad", "Node", "DTYPE"]

@@ -34,7 +34,7 @@ MISSING = inspect.Parameter.empty
 class Plan:
     """What to keep and which rules to run when a given set of inputs requires gradients."""
 
-    __slots__ = ("inputs", "saves", "names", "rules", "joint", "needs", "has_arguments")
+    __slots__ = ("inputs", "saves", "names", "rules", "only", "joint", "needs")
 
     def __init__(self, op: Op, needs: int) -> None:
         names: list[str] = []
@@ -54,6 +54,8 @@ class Plan:
         else:
             rules = [op.rules[op.parameters[i]][0] for i in self.inputs]
             self.joint, self.rules = None, tuple((rule, slots(rule)) for rule in rules)
+        in_order = len(self.rules) == 1 and self.rules[0][1] == tuple(range(len(names)))
+        self.only = self.rules[0][0] if in_order else None  # the one rule, called with all that is saved
         self.names = tuple(names)
         self.saves = tuple(op.locate(name) for name in names)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from labtorch.backend.arrays import namespace
 from labtorch.engine.op import op
+from labtorch.engine.variable import Variable
 from labtorch.ops.arithmetic import conj
 from labtorch.ops.shape import sum_to, transpose, unsqueeze
 
@@ -13,6 +14,11 @@ from labtorch.ops.shape import sum_to, transpose, unsqueeze
 def _rows(x: Any) -> Any:
     """All leading dimensions as one."""
     return x if x.ndim == 2 else x.reshape((-1, x.shape[-1]))
+
+
+def _product(a: Any, b: Any) -> Any:
+    """A B of two matrices, in a rule: NumPy's dot starts in half the time of its matmul."""
+    return a @ b if isinstance(a, Variable) else a.dot(b)
 
 
 def _same_dtype(*arrays: Any) -> None:
@@ -44,19 +50,23 @@ def linear(input, weight, bias=None):
 
 @linear.vjp("input", r"\bar x = \bar y\, W")
 def _(g, weight):
-    return g @ conj(weight) if weight.ndim == 2 else unsqueeze(g, -1) * conj(weight)
+    if weight.ndim == 1:
+        return unsqueeze(g, -1) * conj(weight)
+    return _product(g, conj(weight)) if g.ndim == 2 else g @ conj(weight)
 
 
 @linear.vjp("weight", r"\bar W = \bar y^{\top} x")
-def _(g, input, weight_shape):
-    if len(weight_shape) == 1:
+def _(g, input):
+    if g.ndim == 2 and input.ndim == 2:
+        return _product(g.T, conj(input))
+    if g.ndim < input.ndim:  # W is a vector
         return _rows(input).T @ g.reshape((-1,))
     return _rows(g).T @ conj(_rows(input))
 
 
 @linear.vjp("bias", r"\bar b = \sum_n \bar y_n")
 def _(g, bias_shape):
-    return sum_to(g, bias_shape)
+    return g.sum(0) if g.ndim == 2 else sum_to(g, bias_shape)
 
 
 @linear.explains

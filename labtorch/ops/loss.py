@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import Any
 
@@ -23,14 +24,12 @@ def _reduce(x: Any, reduction: str) -> Any:
     return x if reduction == "none" else sum(x) if reduction == "sum" else mean(x)
 
 
-def _scale(g: Any, shape: tuple, reduction: str) -> Any:
-    """The cotangent of every element before the reduction."""
+def _share(shape: tuple, reduction: str) -> float:
+    """What each element's term counts in the result: 1/n of a mean, 1 of a sum or of itself."""
     if reduction != "mean":
-        return g
-    n = 1
-    for size in shape:
-        n *= size
-    return g / n if n else g * float("nan")
+        return 1.0
+    n = math.prod(shape)
+    return 1.0 / n if n else math.nan
 
 
 @op(r"\ell = \frac{1}{n} \sum_i (\hat y_i - y_i)^2", name="mse_loss", broadcasts=True)
@@ -46,13 +45,13 @@ def mse(input, target, reduction="mean"):
 @mse.vjp("input", r"\bar{\hat y} = \bar\ell\,\frac{2}{n} (\hat y - y)")
 def _(g, input, target, reduction):
     error = input - target
-    return error * _scale(g * 2, error.shape, reduction)
+    return error * (g * (2 * _share(error.shape, reduction)))
 
 
 @mse.vjp("target", r"\bar{y} = -\,\bar\ell\,\frac{2}{n} (\hat y - y)")
 def _(g, input, target, reduction):
     error = target - input
-    return error * _scale(g * 2, error.shape, reduction)
+    return error * (g * (2 * _share(error.shape, reduction)))
 
 
 @op(r"\ell = \frac{1}{n} \sum_i |\hat y_i - y_i|", name="l1_loss", broadcasts=True)
@@ -65,13 +64,13 @@ def l1(input, target, reduction="mean"):
 @l1.vjp("input", r"\bar{\hat y} = \bar\ell\,\frac{1}{n} \operatorname{sign}(\hat y - y)")
 def _(g, input, target, reduction):
     error = input - target
-    return sign(error) * _scale(g, error.shape, reduction)
+    return sign(error) * (g * _share(error.shape, reduction))
 
 
 @l1.vjp("target", r"\bar{y} = -\,\bar\ell\,\frac{1}{n} \operatorname{sign}(\hat y - y)")
 def _(g, input, target, reduction):
     error = target - input
-    return sign(error) * _scale(g, error.shape, reduction)
+    return sign(error) * (g * _share(error.shape, reduction))
 
 
 def check_classes(input: Any, target: Any, ignore_index: int) -> None:
