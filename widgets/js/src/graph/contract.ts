@@ -1,0 +1,131 @@
+// What the kernel sends to this view.
+import type { Frame, Span } from "../shared/host";
+import type { Num } from "../shared/numbers";
+import type { Summary } from "../shared/tensor";
+
+export type Kind = "op" | "scope" | "parameter" | "input" | "buffer" | "constant";
+
+interface Box {
+  key: string;
+  title: string;
+  type: string;
+  parent: string | null;
+  operations: number;
+  parameters: number;
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+}
+
+/** x and y are its centre. */
+export interface Item extends Box {
+  kind: Kind;
+  node: number | null;
+  shape: number[];
+  requiresGrad: boolean;
+}
+
+/** An open module; x and y are its upper left corner. */
+export type Group = Box;
+
+export interface Edge {
+  key: string;
+  source: string;
+  target: string;
+  text: string;
+  arguments: string[];
+  path: string;
+  x: number;
+  y: number;
+}
+
+export interface Scene {
+  items: Item[];
+  groups: Group[];
+  edges: Edge[];
+  width: number;
+  height: number;
+  depth: number;
+  deepest: number;
+  structure: string;
+}
+
+export interface Moments {
+  mean: Num | null;
+  std: Num | null;
+  min: Num | null;
+  max: Num | null;
+  norm: Num | null;
+  nan: number;
+  inf: number;
+  single: boolean;
+}
+
+export interface Glance {
+  value: Moments | null;
+  grad: Moments | null;
+}
+
+export interface Failure {
+  key: string | null;
+  op: string;
+  kind: "error" | "nonfinite";
+  message: string;
+}
+
+export interface Pane {
+  value: Summary | null;
+  grad: Summary | null;
+  forwardSeconds: number | null;
+  backwardSeconds: number | null;
+}
+
+export interface TableRow extends Glance {
+  key: string;
+  name: string;
+  kind: Kind;
+  module: string;
+  shape: number[];
+  requiresGrad: boolean;
+}
+
+export interface GraphFrame extends Frame {
+  time: Span & { shown?: number };
+  measured?: boolean;
+  glances: Record<string, Glance>;
+  failure: Failure | null;
+  pane: Pane | null;
+  rows: TableRow[] | null;
+}
+
+interface Formula {
+  latex: string;
+  mathml: string;
+}
+
+export interface Detail {
+  key: string;
+  name: string;
+  kind: Kind;
+  function: string | null;
+  modules: { name: string; type: string }[];
+  shape: number[];
+  dtype: string;
+  device: string;
+  requiresGrad: boolean;
+  inputs: { argument: string; from: string; shape: number[] }[];
+  arguments: { name: string; value: string }[];
+  formula: Formula | null;
+  vjps: { input: string; formula: Formula | null }[];
+  saved: { name: string; shape: number[]; dtype: string; nbytes: number }[];
+  source: {
+    file: string;
+    line: number;
+    end_line: number;
+    column: number;
+    end_column: number;
+    text: string;
+    function: string;
+  } | null;
+}

@@ -1,0 +1,179 @@
+// The computation graph of a step.
+import type { RenderProps } from "@anywidget/types";
+import { button, h, ICONS, label, set } from "../shared/dom";
+import { Host } from "../shared/host";
+import { counted, finite, shapeText, spoken } from "../shared/numbers";
+import { table } from "../shared/table";
+import { timeline } from "../shared/timeline";
+import type { Detail, GraphFrame, Scene } from "./contract";
+import { Drawing } from "./drawing";
+import { NodePane } from "./pane";
+import "./graph.css";
+
+function render({ model, el }: RenderProps) {
+  const host = new Host<GraphFrame>(model, el);
+  const { word } = host;
+  const scene = () => host.get<Scene>("scene");
+  const detail = () => host.get<Detail | null>("detail");
+
+  const close = () => {
+    host.send("close");
+    drawing.focus(detail()?.key ?? null);
+  };
+  const drawing = new Drawing(word, {
+    toggle: (key) => host.send("toggle", { key }),
+    open: (key) => host.send("open", { key }),
+    close,
+  });
+  const pane = new NodePane(word, close);
+
+  const title = h("h2");
+  const step = h("span", { class: "lt-quiet", "data-role": "step" });
+  const levelName = h("span", { class: "lt-quiet" });
+  const level = h("span", { class: "lt-level", "aria-live": "polite" });
+  const fewer = button("", ICONS.minus, () => unfold(-1), true);
+  const more = button("", ICONS.plus, () => unfold(1), true);
+  const smaller = button("−", null, () => drawing.zoomBy(1 / 1.3));
+  const larger = button("+", null, () => drawing.zoomBy(1.3));
+  const fit = button("", null, () => drawing.fit());
+  const toggleTable = button("", null, () => {
+    tabled = !tabled;
+    host.send("table", { show: tabled });
+    drawTable(host.frame);
+  });
+  let tabled = false;
+  const levels = h("div", { class: "lt-group" }, levelName, fewer, level, more);
+  const bar = h(
+    "div",
+    { class: "lt-bar" },
+    title,
+    step,
+    h("div", { class: "lt-group lt-push" }, levels),
+    h("div", { class: "lt-group lt-zoom" }, smaller, larger, fit),
+    toggleTable,
+  );
+  const alarm = h("div", { class: "lt-alarm", role: "status", hidden: true });
+  const nothing = h("p", { class: "lt-nothing lt-quiet" });
+  const tableBox = h("div", { class: "lt-scroll lt-table-box", tabindex: 0, hidden: true });
+  const main = h("div", { class: "lt-main" }, nothing, drawing.element, tableBox, pane.element);
+  main.style.height = `${host.get<number>("height")}px`;
+  const legend = h("div", { class: "lt-legend" });
+  const time = timeline(host);
+  el.replaceChildren(bar, ...(host.get<boolean>("timeline") ? [time.element] : []), alarm, main, legend);
+
+  function unfold(by: number): void {
+    host.send("depth", { level: scene().depth + by });
+  }
+
+  function speak(): void {
+    title.textContent = word("graph.title");
+    levelName.textContent = word("graph.level");
+    label(fewer, word("graph.fewer"), word("graph.fewer"));
+    label(more, word("graph.more"), word("graph.more"));
+    label(smaller, "−", word("graph.zoomOut"));
+    label(larger, "+", word("graph.zoomIn"));
+    label(fit, word("graph.fit"), word("graph.fitWhole"));
+    label(toggleTable, word("table.show"));
+    nothing.textContent = word("graph.nothing");
+    drawLegend();
+    drawing.element.querySelector("svg")?.setAttribute("aria-description", word("graph.help"));
+  }
+
+  function drawLegend(): void {
+    const kind = (name: "op" | "scope" | "parameter" | "input") =>
+      h("span", { class: `lt-swatch lt-swatch-${name}` }, h("i"), word(`graph.kind.${name}`));
+    const scale = h(
+      "span",
+      { class: "lt-swatch", title: word("graph.legend") },
+      `${word("graph.gradient")} −100`,
+      h("i", { class: "lt-gradient-key" }),
+      "+100",
+    );
+    legend.replaceChildren(kind("op"), kind("scope"), kind("parameter"), kind("input"), scale);
+  }
+
+  function drawScene(): void {
+    const now = scene();
+    const empty = !now.items?.length;
+    nothing.hidden = !empty;
+    for (const part of [drawing.element, levels, legend]) part.hidden = empty;
+    if (empty) return;
+    if (tabled) drawing.element.hidden = true;
+    level.textContent = word("graph.levelOf", { depth: now.depth, deepest: now.deepest });
+    fewer.disabled = now.depth <= 0;
+    more.disabled = now.depth >= now.deepest;
+    levels.hidden = now.deepest === 0;
+    drawing.draw(now);
+    drawing.fill(host.frame);
+    drawing.mark(detail()?.key ?? null);
+  }
+
+  function drawTable(frame: GraphFrame): void {
+    set(toggleTable, { "aria-pressed": String(tabled) });
+    tableBox.hidden = !tabled;
+    drawing.element.hidden = tabled || !scene().items?.length;
+    if (!tabled || !frame.rows) return;
+    set(tableBox, { role: "region", "aria-label": word("graph.title") });
+    const missing = word(frame.measured ? "pane.notYet" : "time.notMeasured");
+    const rows = frame.rows.map((row) => [
+      row.name,
+      word(`graph.kind.${row.kind}`),
+      row.module || "–",
+      shapeText(row.shape),
+      spoken(row.value?.mean, 4),
+      spoken(row.value?.std, 4),
+      finite(row.grad?.norm) ? spoken(row.grad.norm, 4) : row.requiresGrad ? missing : "–",
+    ]);
+    const heads = (["node", "kind", "module", "shape", "mean", "std", "gradient"] as const).map(
+      (name) => word(`table.${name}`),
+    );
+    tableBox.replaceChildren(table(step.textContent ?? "", heads, rows));
+  }
+
+  function drawFrame(frame: GraphFrame): void {
+    const shown = frame.time?.shown;
+    step.textContent =
+      shown === undefined
+        ? ""
+        : word("time.step", { step: counted(shown) }) +
+          (frame.measured === false ? ` · ${word("time.notMeasured")}` : "");
+    el.dataset.step = shown === undefined ? "" : String(shown);
+    time.draw(frame.time);
+    if (scene().items?.length) drawing.fill(frame);
+    pane.fill(detail(), frame.pane, frame.measured !== false);
+    drawTable(frame);
+    const { failure } = frame;
+    alarm.hidden = !failure;
+    if (failure)
+      alarm.replaceChildren(
+        h("strong", {}, `${failure.op}: ${word(`graph.failed.${failure.kind}`)}`),
+        h("p", {}, failure.message),
+      );
+  }
+
+  function drawDetail(): void {
+    pane.describe(detail());
+    pane.fill(detail(), host.frame.pane, host.frame.measured !== false);
+    drawing.mark(detail()?.key ?? null);
+  }
+
+  speak();
+  drawScene();
+  drawDetail();
+  drawFrame(host.frame);
+  host.on("scene", drawScene);
+  host.on("detail", drawDetail);
+  host.frames(drawFrame);
+  host.on("language", () => {
+    speak();
+    drawScene();
+    drawDetail();
+    drawFrame(host.frame);
+  });
+  const room = new ResizeObserver(() => drawing.resized());
+  room.observe(drawing.element);
+  host.cleanup(() => room.disconnect());
+  return host.end;
+}
+
+export default { render };

@@ -1,0 +1,85 @@
+// The line to the kernel, the same for every view.
+import type { AnyModel } from "@anywidget/types";
+import { paint } from "./theme";
+import { type Key, word } from "./words";
+
+export interface Span {
+  first: number | null;
+  last: number | null;
+  kept: number;
+  step: number | null;
+  live: boolean;
+  dropped: string;
+}
+
+export interface Frame {
+  serial: number;
+  time: Span;
+}
+
+export class Host<F extends Frame> {
+  private readonly undo: (() => void)[] = [];
+
+  constructor(
+    readonly model: AnyModel,
+    readonly el: HTMLElement,
+  ) {
+    el.classList.add("lt-view");
+    paint(el);
+    // JupyterLab reads keys before we do: without this, an arrow key would also move the cell.
+    el.setAttribute("data-lm-suppress-shortcuts", "true");
+  }
+
+  get frame(): F {
+    return this.get<F>("frame");
+  }
+
+  get language(): string {
+    return this.get<string>("language");
+  }
+
+  get<T>(name: string): T {
+    return this.model.get(name) as T;
+  }
+
+  word = (key: Key, values?: Record<string, string | number>): string =>
+    word(this.language, key, values);
+
+  send(command: string, values: Record<string, unknown> = {}): void {
+    this.model.send({ command, ...values });
+  }
+
+  on(name: string, act: () => void): void {
+    this.model.on(`change:${name}`, act);
+    this.undo.push(() => this.model.off(`change:${name}`, act));
+  }
+
+  /** Draws each frame once, at the browser's own pace, then asks for the next. */
+  frames(draw: (frame: F) => void): void {
+    let asked = 0;
+    const paint = () => {
+      asked = 0;
+      draw(this.frame);
+      this.send("drawn", { serial: this.frame.serial });
+    };
+    this.on("frame", () => {
+      // A hidden tab runs no animation frames; it must not make the kernel wait.
+      if (document.hidden) paint();
+      else asked ||= requestAnimationFrame(paint);
+    });
+    this.undo.push(() => cancelAnimationFrame(asked));
+  }
+
+  cleanup(act: () => void): void {
+    this.undo.push(act);
+  }
+
+  end = (): void => {
+    for (const act of this.undo.splice(0)) act();
+  };
+}
+
+/** How long a transition takes: not at all for those who asked for less motion. */
+export function duration(milliseconds = 220): number {
+  return matchMedia("(prefers-reduced-motion: reduce)").matches ? 0 : milliseconds;
+}

@@ -1,0 +1,184 @@
+"""Where everything goes: Graphviz's `dot`, run in the kernel, gives positions to the browser."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+from xml.sax.saxutils import quoteattr
+
+from ..shared.numbers import shape_text
+from .fold import Folded, Item, Link
+
+HEIGHTS = {"scope": 46, "op": 46, "parameter": 46, "input": 46, "buffer": 46, "constant": 34}
+MARGIN = 12  # around the drawing
+TITLE = 22  # room for the name of an open module
+POINTS = 72  # Graphviz measures boxes in inches
+
+# Graphviz keeps global state: two threads must not lay out at once.
+_graphviz = threading.Lock()
+
+
+def lay_out(folded: Folded) -> dict[str, Any]:
+    """The scene to draw: boxes by centre and size, frames, edges as path data, in pixels.
+
+    Raises ImportError, with the command that helps, where pygraphviz is not installed.
+    """
+    try:
+        import pygraphviz
+    except ImportError as error:
+        raise ImportError(
+            "drawing a graph needs pygraphviz, which brings Graphviz along: "
+            "pip install 'labtorch[lab]'"
+        ) from error
+
+    boxes = {item.key: (width_of(item), HEIGHTS[item.kind]) for item in folded.items}
+    names = {key: f"n{i}" for i, key in enumerate(boxes)}
+    with _graphviz:
+        drawing = pygraphviz.AGraph(directed=True, strict=False)
+        drawing.graph_attr.update(
+            rankdir="TB", nodesep="0.28", ranksep="0.3", margin="0", splines="true"
+        )
+        drawing.node_attr.update(shape="box", fixedsize="true", label="")
+        drawing.edge_attr.update(arrowhead="none", arrowtail="none")
+        for key, (width, height) in boxes.items():
+            drawing.add_node(names[key], width=width / POINTS, height=height / POINTS)
+        for i, link in enumerate(folded.links):
+            drawing.add_edge(
+                names[link.source], names[link.target], key=f"e{i}", label=_space(edge_text(link))
+            )
+        clusters = _add_clusters(drawing, folded, names)
+        drawing.layout(prog="dot")
+        return _read(drawing, folded, names, boxes, clusters)
+
+
+def _add_clusters(drawing: Any, folded: Folded, names: dict[str, str]) -> dict[str, Any]:
+    """One Graphviz cluster per open module, inside its parent's, with room for its name."""
+    clusters: dict[str, Any] = {}
+    members: dict[str | None, list[str]] = {}
+    for item in folded.items:
+        members.setdefault(item.parent, []).append(names[item.key])
+    for i, group in enumerate(folded.groups):  # parents stand before their children
+        around = clusters[group.parent] if group.parent in clusters else drawing
+        clusters[group.key] = around.add_subgraph(
+            members.get(group.key, []),
+            name=f"cluster_{i}",
+            label=_space(f"{group.title}  {group.type}", height=TITLE - 6, wide=40),
+            labeljust="l",
+            margin="12",
+        )
+    return clusters
+
+
+def _read(
+    drawing: Any,
+    folded: Folded,
+    names: dict[str, str],
+    boxes: dict[str, tuple[float, float]],
+    clusters: dict[str, Any],
+) -> dict[str, Any]:
+    left, bottom, right, top = map(float, drawing.graph_attr["bb"].split(","))
+
+    def across(x: float) -> float:
+        return round(x - left + MARGIN, 1)
+
+    def down(y: float) -> float:  # Graphviz counts upwards
+        return round(top - y + MARGIN, 1)
+
+    items = []
+    for item in folded.items:
+        x, y = map(float, drawing.get_node(names[item.key]).attr["pos"].split(","))
+        width, height = boxes[item.key]
+        items.append(
+            {
+                "key": item.key,
+                "kind": item.kind,
+                "title": item.title,
+                "type": item.type,
+                "parent": item.parent,
+                "node": item.node,
+                "operations": item.operations,
+                "parameters": item.parameters,
+                "x": across(x),
+                "y": down(y),
+                "width": width,
+                "height": height,
+            }
+        )
+    groups = []
+    for group in folded.groups:
+        x0, y0, x1, y1 = map(float, clusters[group.key].graph_attr["bb"].split(","))
+        groups.append(
+            {
+                "key": group.key,
+                "title": group.title,
+                "type": group.type,
+                "parent": group.parent,
+                "operations": group.operations,
+                "parameters": group.parameters,
+                "x": across(x0),
+                "y": down(y1),
+                "width": round(x1 - x0, 1),
+                "height": round(y1 - y0, 1),
+            }
+        )
+    edges = []
+    for i, link in enumerate(folded.links):
+        attributes = drawing.get_edge(names[link.source], names[link.target], key=f"e{i}").attr
+        points = [tuple(map(float, pair.split(","))) for pair in attributes["pos"].split()]
+        label_x, label_y = map(float, attributes["lp"].split(","))
+        edges.append(
+            {
+                "key": f"{link.source}>{link.target}",
+                "source": link.source,
+                "target": link.target,
+                "text": edge_text(link),
+                "arguments": link.arguments,
+                "path": _path([(across(x), down(y)) for x, y in points]),
+                "x": across(label_x),
+                "y": down(label_y),
+            }
+        )
+    return {
+        "items": items,
+        "groups": groups,
+        "edges": edges,
+        "width": round(right - left + 2 * MARGIN, 1),
+        "height": round(top - bottom + 2 * MARGIN, 1),
+    }
+
+
+def _path(points: list[tuple[float, float]]) -> str:
+    """Bézier control points as SVG path data."""
+    (x, y), *rest = points
+    return f"M{x},{y}C" + " ".join(f"{a},{b}" for a, b in rest)
+
+
+def edge_text(link: Link) -> str:
+    """The shape that flows; several tensors are counted, dtypes named where not float32."""
+    if len({tuple(shape) for shape in link.shapes}) > 1:
+        return f"{len(link.shapes)} ×"
+    times = f"{len(link.shapes)} × " if len(link.shapes) > 1 else ""
+    dtype = "" if link.dtypes <= {"float32"} else f" {min(link.dtypes)}"
+    shape = shape_text(link.shapes[0])
+    return (f"{times}({shape})" if times and link.shapes[0] else times + shape) + dtype
+
+
+def width_of(item: Item) -> float:
+    """Wide enough for the name, and for numbers that come and go without moving the box."""
+    title = f"{item.title} {item.type}".strip()
+    narrowest = {"scope": 176, "op": 132, "constant": 76}.get(item.kind, 118)
+    return round(max(narrowest, text_width(title, 12.5) + 32))
+
+
+def text_width(text: str, size: float) -> float:
+    """About how wide `text` runs at `size` pixels: Chinese fills the square, Latin 0.62 of it."""
+    return sum(size * (1.0 if ord(letter) > 0x2E80 else 0.62) for letter in text)
+
+
+def _space(text: str, height: int = 14, wide: int = 10) -> str:
+    """An empty label of the size of `text`: Graphviz keeps the room, the browser writes in it."""
+    width = quoteattr(str(round(text_width(text, 10.5) + wide)))
+    return (
+        '<<TABLE BORDER="0" CELLBORDER="0" CELLPADDING="0" CELLSPACING="0" FIXEDSIZE="TRUE" '
+        f'WIDTH={width} HEIGHT="{height}"><TR><TD></TD></TR></TABLE>>'
+    )
