@@ -166,7 +166,10 @@ def node_vjp(thread: Thread, node: Node, g: Any, create_graph: bool) -> list:
         elif plan.joint is None:
             gradients = []
             for rule, slots in plan.rules:
-                gradients.append(rule(g, *[saved[i] for i in slots]))
+                if len(slots) == 1:
+                    gradients.append(rule(g, saved[slots[0]]))
+                else:
+                    gradients.append(rule(g, *[saved[i] for i in slots]))
         else:
             rule, slots = plan.joint
             given = rule(g, *[plan.needs if i < 0 else saved[i] for i in slots])
@@ -285,8 +288,8 @@ def implicit_cotangent(root: Variable) -> Any:
         return ones_like(array)
     one = _ones.get(array.dtype)
     if one is None:
-        one = _ones[array.dtype] = np.ones((), array.dtype)
-        one.flags.writeable = False  # it is everybody's
+        # a NumPy scalar: it cannot be written to, and its arithmetic starts in a fifth of the time
+        one = _ones[array.dtype] = array.dtype.type(1)
     return one
 
 

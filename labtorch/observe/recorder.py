@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import isfinite
 from time import perf_counter
 from types import CodeType
 from typing import Any
@@ -19,7 +20,7 @@ import numpy as np
 from labtorch.engine import events
 from labtorch.engine.events import Call, Watcher
 from labtorch.engine.node import Node
-from labtorch.engine.thread import current
+from labtorch.engine.thread import local
 from labtorch.engine.variable import Variable
 from labtorch.observe import source, structure
 from labtorch.observe.recording import Measured, Recording
@@ -29,6 +30,7 @@ from labtorch.observe.summary import Probe
 MOST_NODES = 20_000  # in one step; what comes after is counted, not kept
 SMALL = 4096  # elements: an output up to this size is checked for NaN and inf in every step
 CREDIT = 0.05  # seconds of measuring that can be saved up, at most
+HEAD_START = 0.02  # seconds given at the beginning, where training changes most
 
 
 class Entry:
@@ -44,11 +46,20 @@ class Entry:
         self.tensor: Any = None  # (plan, requires_grad) of an op; a leaf's requires_grad
 
 
+def _specs(outputs: tuple[Variable, ...]) -> tuple:
+    if len(outputs) == 1:
+        array = outputs[0]._array
+        return ((array.shape, array.dtype),)
+    return tuple((out._array.shape, out._array.dtype) for out in outputs)
+
+
 class Recorder(Watcher):
+    """Notes structure in every step, numbers in as many as the budget allows."""
+
     def __init__(self, recording: Recording, budget: float) -> None:
         self.recording, self.budget = recording, budget
         self.start = self.last = perf_counter()
-        self.credit = CREDIT
+        self.credit = HEAD_START if budget else 0.0
         self.known: dict[tuple, Graph] = {}
         self.sources: dict[tuple[int, int], int] = {}
         self.places: list[tuple[CodeType, int]] = []
@@ -85,7 +96,7 @@ class Recorder(Watcher):
 
     def op_ended(self, call: Call, outputs: tuple[Variable, ...]) -> None:
         now = perf_counter() if self.measuring else 0.0
-        at = self._enter(call, tuple((o._array.shape, o._array.dtype.name) for o in outputs))
+        at = self._enter(call, _specs(outputs))
         if at is None:
             return
         node = outputs[0]._node
@@ -99,7 +110,7 @@ class Recorder(Watcher):
             self.first_nonfinite is None
             and array.size <= SMALL
             and array.dtype.kind == "f"
-            and not np.isfinite(array.sum())
+            and not isfinite(np.add.reduce(array, None))
             and not np.isfinite(array).all()
         ):
             self.first_nonfinite = at
@@ -133,7 +144,7 @@ class Recorder(Watcher):
                 extra.append((position, arg))
         entry = Entry("op", call.op, tuple(inputs), outputs, scope)
         entry.function, entry.source, entry.extra = call.function, place, extra
-        if not current().grad_enabled:
+        if not local.thread.grad_enabled:
             entry.kind = "op without grad"
         self.entries.append(entry)
         return len(self.entries) - 1
@@ -142,7 +153,7 @@ class Recorder(Watcher):
         self, tensor: Variable, position: int, place: int, frame: Any, scope: int | None
     ) -> tuple[int, int]:
         array = tensor._array
-        entry = Entry("leaf", None, (), ((array.shape, array.dtype.name),), scope)
+        entry = Entry("leaf", None, (), ((array.shape, array.dtype),), scope)
         name = self.names.get((place, position))
         if name is None:
             name = structure.variable_name(tensor, frame)
@@ -174,7 +185,7 @@ class Recorder(Watcher):
         return at
 
     def op_failed(self, call: Call, error: Exception) -> None:
-        at = self._enter(call, (((), ""),))
+        at = self._enter(call, (((), np.dtype("f4")),))
         self.failure = {"node": at, "op": call.op.name, "kind": "error", "message": str(error)}
 
     def mutated(self, tensor: Variable) -> None:

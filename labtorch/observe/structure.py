@@ -42,7 +42,7 @@ def build(
             "scope": entry.scope,
             "function": None,
             "shape": list(shape),
-            "dtype": dtype,
+            "dtype": dtype.name,
             "device": "cpu",
             "requires_grad": False,
             "arguments": {},
@@ -64,7 +64,7 @@ def build(
                         "argument": argument(entry.op, position),
                         "output": output,
                         "shape": list(made[0]),
-                        "dtype": made[1],
+                        "dtype": made[1].name,
                     }
                 )
         nodes.append(node)
@@ -125,9 +125,9 @@ def _describe_op(
         elif kind == KEPT:
             held = entry.outputs[0]
         if held is not None:
-            nbytes = int(np.prod(held[0], dtype=np.int64)) * np.dtype(held[1]).itemsize
+            nbytes = int(np.prod(held[0], dtype=np.int64)) * held[1].itemsize
             saved.append(
-                {"name": name, "shape": list(held[0]), "dtype": held[1], "nbytes": nbytes}
+                {"name": name, "shape": list(held[0]), "dtype": held[1].name, "nbytes": nbytes}
             )
     node["saved"] = saved
 
