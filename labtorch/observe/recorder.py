@@ -127,7 +127,7 @@ class Recorder(Watcher):
         frame = source.calling_frame()
         place = -1
         if frame is not None:
-            key = (id(frame.f_code), frame.f_lasti)
+            key = (id(frame.f_code), frame.f_lasti)  # `places` keeps the code alive: an id is safe
             found = self.sources.get(key)
             if found is None:
                 found = self.sources[key] = len(self.places)
@@ -311,18 +311,14 @@ class Recorder(Watcher):
             (e.op, e.inputs, e.outputs, e.scope, e.source, None if e.op else e.extra[0])
             for e in entries
         )
-        scopes = tuple((parent, id(reference)) for parent, reference in self.scopes)
-        graph = self.known.get((notes, scopes))
+        key = (notes, tuple(self.scopes))
+        graph = self.known.get(key)
         if graph is None:
             if len(self.known) >= 256:  # control flow that never repeats: start anew, stay bounded
                 self.known.clear()
             graph = structure.build(entries, order, self.scopes, self.places)
-            text = repr([(n["name"], n["shape"], n["scope"]) for n in graph["nodes"]])
-            text += repr(graph["edges"]) + repr(graph["scopes"])
-            text += repr([n["source"] and (n["source"]["file"], n["source"]["line"], n["source"]["column"])
-                          for n in graph["nodes"]])
-            graph["key"] = hashlib.sha256(text.encode()).hexdigest()[:16]
-            self.known[notes, scopes] = graph
+            graph["key"] = hashlib.sha256(repr(graph).encode()).hexdigest()[:16]
+            self.known[key] = graph
         return graph
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from labtorch.engine import events
 from labtorch.engine.node import Node
 from labtorch.engine.op import ARGUMENT, KEPT, OUTPUT
 from labtorch.engine.variable import Variable
@@ -81,7 +82,7 @@ def argument(op: Any, position: int) -> str:
 def _describe_leaf(node: dict, entry: Any, names: dict[int, tuple[str, str, int | None]]) -> None:
     variable, tensor = entry.extra
     node["device"], node["requires_grad"] = str(tensor.device), bool(entry.tensor)
-    path = names.get(id(tensor))
+    path = names.get(events.identity(tensor))
     if path is not None:
         node["kind"], node["name"], node["scope"] = path
     elif entry.tensor:
@@ -133,7 +134,7 @@ def _describe_op(
 
 
 def _scopes(scopes: list[tuple]) -> tuple[list[Scope], dict[int, tuple[str, str, int | None]]]:
-    """The module calls, and by id of a parameter or buffer: its kind, path, and first scope."""
+    """The module calls, and by identity of a parameter or buffer: its kind, path, and first scope."""
     plain: list[Scope] = []
     names: dict[int, tuple[str, str, int | None]] = {}
     roots: list[int] = []
@@ -154,7 +155,7 @@ def _scopes(scopes: list[tuple]) -> tuple[list[Scope], dict[int, tuple[str, str,
         for kind_of, table in (("parameter", "_parameters"), ("buffer", "_buffers")):
             for own, tensor in getattr(module, table, {}).items():
                 if tensor is not None:
-                    names.setdefault(id(tensor), (kind_of, prefix + own, at))
+                    names.setdefault(events.identity(tensor), (kind_of, prefix + own, at))
     return plain, names
 
 
