@@ -70,32 +70,31 @@ def explain(op: Op, args: tuple, arrays: list, error: Exception) -> Exception:
             "Expected all tensors to be on the same device, but found at least two devices, "
             f"{' and '.join(sorted(devices))}! Move one with x.to(device)."
         )
-    if kind.__module__ not in ("builtins",) or kind is ValueError and _from_numpy(error):
+    if not raised_by_op(error) and (kind is ValueError or kind.__module__ != "builtins"):
         kind = IndexError if isinstance(error, IndexError) else RuntimeError  # as PyTorch raises
     names = list(op.parameters)
     names += [f"{op.variadic}[{i}]" for i in range(len(args) - len(names))]
-    given = [f"{n}: {described(a)}" for n, a in zip(names, args) if a is not None]
+    defaults = [*op.defaults, *[None] * len(args)]
+    given = [f"{n}: {described(a)}" for n, a, d in zip(names, args, defaults) if a is not d]
     explained = kind(f"{op.name}: {message}\n  given {'; '.join(given)}")
     explained.__dict__["explained"] = True
     return located(explained)
 
 
-def _from_numpy(error: Exception) -> bool:
-    """Did the array library raise it, rather than an op's own check?"""
+def raised_by_op(error: Exception) -> bool:
+    """Does the error come from a check in the op's own code, not from the array library?"""
     trace = error.__traceback__
-    last = None
-    while trace is not None:
-        last, trace = trace, trace.tb_next
-    text = str(error)
-    return (
-        last is None
-        or not last.tb_frame.f_code.co_filename.startswith(PACKAGE)
-        or "broadcast" in text
-        or "shapes" in text
-        or "reshape" in text
-        or "axes" in text
-        or "array" in text
-    )
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None or not trace.tb_frame.f_code.co_filename.startswith(PACKAGE):
+        return False
+    line = linecache.getline(trace.tb_frame.f_code.co_filename, trace.tb_lineno)
+    return line.lstrip().startswith("raise")
+
+
+def cause(error: Exception) -> Exception | None:
+    """What to chain: nothing for a refusal, the error itself where the library is at fault."""
+    return error if isinstance(error, (AttributeError, NameError, AssertionError)) else None
 
 
 def broadcast_message(arrays: list) -> str | None:
