@@ -8,8 +8,9 @@ from typing import Any
 from labtorch.backend.arrays import namespace
 from labtorch.backend.dtypes import as_numpy
 from labtorch.engine.op import op
-from labtorch.ops.arithmetic import _floating, conj, exp, where
+from labtorch.ops.arithmetic import _floating, abs, conj, exp, where
 from labtorch.ops.reduction import sum, wrap_dim
+from labtorch.ops.special import erf
 
 
 @op(r"y = \max(0, x)")
@@ -150,3 +151,186 @@ def _in_dtype(input: Any, dtype: Any) -> Any:
             f'"softmax_kernel_impl" not implemented for {input.dtype}; convert it: x.float()'
         )
     return input
+
+
+def _within(input: Any, low: float, high: float) -> Any:
+    return (input > low) & (input < high)
+
+
+@op(r"y = \min(\max(x, a), b)")
+def hardtanh(input, min_val=-1.0, max_val=1.0):
+    return namespace(input).clip(input, min_val, max_val)
+
+
+@hardtanh.vjp("input", r"\bar x = \bar y \odot [a < x < b]")
+def _(g, input, min_val, max_val):
+    return g * _within(input, min_val, max_val)
+
+
+@op(r"y = \min(\max(\tfrac{x}{6} + \tfrac{1}{2}, 0), 1)")
+def hardsigmoid(input):
+    return namespace(input).clip(input / 6 + 0.5, 0, 1).astype(input.dtype)
+
+
+@hardsigmoid.vjp("input", r"\bar x = \tfrac{1}{6} \bar y \odot [-3 < x < 3]")
+def _(g, input):
+    return g * _within(input, -3, 3) / 6
+
+
+@op(r"y = x \odot \min(\max(\tfrac{x}{6} + \tfrac{1}{2}, 0), 1)")
+def hardswish(input):
+    return input * hardsigmoid.forward(input)
+
+
+@hardswish.vjp("input", r"\bar x = \bar y \odot (\tfrac{x}{3} + \tfrac{1}{2}) \text{ in } (-3, 3)")
+def _(g, input):
+    inside = where(input > -3, g * (input / 3 + 0.5), g * 0)
+    return where(input < 3, inside, g)
+
+
+@op(r"y = x \text{ if } |x| > \lambda \text{ else } 0")
+def hardshrink(input, lambd=0.5):
+    lib = namespace(input)
+    return lib.where((input >= -lambd) & (input <= lambd), 0, input).astype(input.dtype)
+
+
+@hardshrink.vjp("input", r"\bar x = \bar y \odot [\,|x| > \lambda\,]")
+def _(g, input, lambd):
+    return where((input >= -lambd) & (input <= lambd), g * 0, g)
+
+
+@op(r"y = \operatorname{sign}(x) \max(|x| - \lambda, 0)")
+def softshrink(input, lambd=0.5):
+    if lambd < 0:
+        raise RuntimeError(f"lambda must be greater or equal to 0, but found to be {lambd}.")
+    lib = namespace(input)
+    return (lib.sign(input) * lib.maximum(lib.abs(input) - lambd, 0)).astype(input.dtype)
+
+
+@softshrink.vjp("input", r"\bar x = \bar y \odot [\,|x| > \lambda\,]")
+def _(g, input, lambd):
+    return where((input >= -lambd) & (input <= lambd), g * 0, g)
+
+
+@op(r"y = x \text{ if } x > t \text{ else } v")
+def threshold(input, threshold, value):
+    return namespace(input).where(input <= threshold, value, input).astype(input.dtype)
+
+
+@threshold.vjp("input", r"\bar x = \bar y \odot [x > t]")
+def _(g, input, threshold):
+    return where(input <= threshold, g * 0, g)
+
+
+SELU_ALPHA, SELU_SCALE = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
+
+
+@op(r"y = \lambda x \text{ if } x > 0 \text{ else } \lambda \alpha (e^{x} - 1)")
+def selu(input):
+    lib = namespace(input)
+    low = lib.expm1(lib.minimum(input, 0)) * (SELU_ALPHA * SELU_SCALE)
+    return lib.where(input > 0, input * SELU_SCALE, low).astype(input.dtype)
+
+
+@selu.vjp("input", r"\bar x = \lambda \bar y \text{ if } x > 0 \text{ else } \lambda \alpha\,\bar y\, e^{x}")
+def _(g, input):
+    low = exp(where(input > 0, input * 0, input)) * (SELU_ALPHA * SELU_SCALE)
+    return where(input > 0, g * SELU_SCALE, g * low)
+
+
+@op(r"y = x \text{ if } x > 0 \text{ else } \alpha (e^{x / \alpha} - 1)")
+def celu(input, alpha=1.0):
+    if alpha == 0:
+        raise RuntimeError("ZeroDivisionError: alpha cannot be 0 for CELU")
+    lib = namespace(input)
+    low = lib.expm1(lib.where(input > 0, 0, input) / alpha) * alpha
+    return lib.where(input > 0, input, low).astype(input.dtype)
+
+
+@celu.vjp("input", r"\bar x = \bar y \text{ if } x > 0 \text{ else } \bar y\, e^{x / \alpha}")
+def _(g, input, alpha):
+    return where(input > 0, g, g * exp(where(input > 0, input * 0, input) / alpha))
+
+
+@op(r"y = x \odot \tanh(\ln(1 + e^{x}))")
+def mish(input):
+    return input * namespace(input).tanh(softplus.forward(input))
+
+
+@mish.vjp("input", r"\bar x = \bar y \odot (t + x (1 - t^{2})\,\sigma(x)), \quad t = \tanh \ln(1 + e^{x})")
+def _(g, input):
+    t = tanh(softplus(input))
+    return g * (t + input * (1 - t * t) * sigmoid(input))
+
+
+@op(r"y = \frac{x}{1 + |x|}")
+def softsign(input):
+    return input / (1 + namespace(input).abs(input))
+
+
+@softsign.vjp("input", r"\bar x = \frac{\bar y}{(1 + |x|)^{2}}")
+def _(g, input):
+    scale = 1 + abs(input)
+    return g / (scale * scale)
+
+
+@op(r"y = \ln \sigma(x)")
+def logsigmoid(input):
+    lib = namespace(input)
+    return lib.minimum(input, 0) - lib.log1p(lib.exp(-lib.abs(input)))
+
+
+@logsigmoid.vjp("input", r"\bar x = \bar y \odot \sigma(-x)")
+def _(g, input):
+    return g * sigmoid(-input)
+
+
+@op(r"y = x \text{ if } x > 0 \text{ else } a_c x")
+def prelu(input, weight):
+    return namespace(input).where(input > 0, input, input * _per_channel(weight, input.ndim))
+
+
+@prelu.vjp("input", r"\bar x = \bar y \text{ if } x > 0 \text{ else } a_c\,\bar y")
+def _(g, input, weight):
+    return where(input > 0, g, g * _per_channel(weight, input.ndim))
+
+
+@prelu.vjp("weight", r"\bar a_c = \sum_{x < 0} \bar y\, x")
+def _(g, input, weight_shape):
+    from labtorch.ops.shape import sum_to
+
+    each = where(input > 0, g * 0, g * input)
+    shared = len(weight_shape) == 0 or weight_shape[0] == 1
+    if shared or input.ndim < 2:
+        return sum(each).reshape(weight_shape) if shared else sum_to(each, weight_shape)
+    shape = (1, weight_shape[0]) + (1,) * (input.ndim - 2)
+    return sum_to(each, shape).reshape(weight_shape)
+
+
+def _per_channel(weight: Any, ndim: int) -> Any:
+    """A weight per channel (dimension 1), or one for all, in a shape that broadcasts."""
+    if ndim < 2 or weight.ndim == 0 or weight.shape[0] == 1:
+        return weight
+    return weight.reshape((1, weight.shape[0]) + (1,) * (ndim - 2))
+
+
+@op(r"y = x\,\Phi(x)")
+def gelu_erf(input):
+    return (input * (0.5 + 0.5 * erf.forward(input * math.sqrt(0.5)))).astype(input.dtype)
+
+
+@gelu_erf.vjp("input", r"\bar x = \bar y \odot (\Phi(x) + x\,\varphi(x))")
+def _(g, input):
+    density = exp(input * input * -0.5) * (1 / math.sqrt(2 * math.pi))
+    return g * (erf(input * math.sqrt(0.5)) * 0.5 + 0.5 + input * density)
+
+
+@op(r"y = x \odot m")
+def dropout(input, mask):
+    """x where the mask kept it, scaled by 1 / (1 - p); the mask is drawn by the caller."""
+    return input * mask
+
+
+@dropout.vjp("input", r"\bar x = \bar y \odot m")
+def _(g, mask):
+    return g * mask

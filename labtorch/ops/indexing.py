@@ -129,7 +129,7 @@ def _(g, index, dim):
 
 
 @op(r"y_{i} = W_{\mathrm{index}_i}")
-def embedding(input, weight):
+def embedding(input, weight, padding_idx=None, scale_grad_by_freq=False):
     if input.dtype.kind not in "ui":
         raise RuntimeError(
             "Expected tensor for argument #1 'indices' to have one of the following scalar types: "
@@ -142,8 +142,18 @@ def embedding(input, weight):
 
 
 @embedding.vjp("weight", r"\bar W_{\mathrm{index}_i} \mathrel{+}= \bar y_i")
-def _(g, input, weight_shape):
-    return put(g, getattr(input, "_array", input), weight_shape)
+def _(g, input, weight_shape, padding_idx, scale_grad_by_freq):
+    index = getattr(input, "_array", input)
+    scale = None
+    if scale_grad_by_freq:
+        _, inverse, counts = np.unique(index, return_inverse=True, return_counts=True)
+        scale = 1.0 / counts[inverse].reshape(index.shape)
+    if padding_idx is not None:
+        keep = index != padding_idx
+        scale = keep if scale is None else keep * scale
+    if scale is not None:
+        g = g * scale[..., None].astype(getattr(g, "_array", g).dtype)
+    return put(g, index, weight_shape)
 
 
 @op(r"y = x_{\mathrm{index}}")

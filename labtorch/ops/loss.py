@@ -9,7 +9,7 @@ from typing import Any
 from labtorch.backend.arrays import namespace
 from labtorch.engine.op import op
 from labtorch.ops.activation import log_softmax
-from labtorch.ops.arithmetic import exp, log, sign, where
+from labtorch.ops.arithmetic import clamp, exp, log, sign, where
 from labtorch.ops.reduction import mean, sum
 from labtorch.ops.shape import unsqueeze
 
@@ -317,3 +317,43 @@ def binary_cross_entropy_with_logits(
         )
     return _reduce(_bce_logits(input, target, weight, pos_weight), reduction)
 
+
+
+@op(r"\ell_i = \tfrac{1}{2} e_i^2 \text{ if } |e_i| < \delta \text{ else } \delta (|e_i| - \tfrac{\delta}{2}), \quad e = \hat y - y", broadcasts=True)
+def huber(input, target, delta=1.0):
+    """Of each element; the caller reduces."""
+    lib = namespace(input)
+    size = lib.abs(input - target)
+    return lib.where(size < delta, 0.5 * size * size, delta * (size - 0.5 * delta)).astype(size.dtype)
+
+
+@huber.vjp("input", r"\bar{\hat y} = \bar\ell \odot \min(\max(e, -\delta), \delta)")
+def _(g, input, target, delta):
+    return g * clamp(input - target, -delta, delta)
+
+
+@huber.vjp("target", r"\bar{y} = -\,\bar\ell \odot \min(\max(e, -\delta), \delta)")
+def _(g, input, target, delta):
+    return g * clamp(target - input, -delta, delta)
+
+
+@op(r"\ell_i = t_i (\ln t_i - x_i)", name="kl_div", broadcasts=True)
+def kl(input, target, log_target=False):
+    """Of each element; x is a logarithm of probabilities, t probabilities or their logarithms."""
+    lib = namespace(input)
+    if log_target:
+        return lib.exp(target) * (target - input)
+    positive = lib.where(target > 0, target, 1)
+    return lib.where(target > 0, target * lib.log(positive), 0).astype(input.dtype) - target * input
+
+
+@kl.vjp("input", r"\bar x_i = -\,\bar\ell_i\, t_i")
+def _(g, target, log_target):
+    return -g * (exp(target) if log_target else target)
+
+
+@kl.vjp("target", r"\bar t_i = \bar\ell_i\, (\ln t_i + 1 - x_i)")
+def _(g, input, target, log_target):
+    if log_target:
+        return g * exp(target) * (target - input + 1)
+    return where(target > 0, g * (log(where(target > 0, target, 1.0)) + 1), g * 0) - g * input
