@@ -1,0 +1,94 @@
+"""Gradients kept within bounds, in place."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from labtorch.engine.variable import wrap
+from labtorch.tensor.tensor import Tensor
+
+
+def _listed(tensors: Any) -> list[Tensor]:
+    return [tensors] if isinstance(tensors, Tensor) else list(tensors)
+
+
+def get_total_norm(
+    tensors: Any,
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+    foreach: bool | None = None,
+) -> Tensor:
+    """The norm of all elements of all tensors together."""
+    tensors = _listed(tensors)
+    norm_type = float(norm_type)
+    if not tensors:
+        return wrap(np.zeros((), np.float32))
+    norms = np.array([np.linalg.norm(t._array.ravel(), norm_type) for t in tensors if t._array.size])
+    total = np.linalg.norm(norms, norm_type) if norms.size else 0.0
+    if error_if_nonfinite and not np.isfinite(total):
+        raise RuntimeError(
+            f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, "
+            "so it cannot be clipped. To disable this error and scale the gradients by the "
+            "non-finite norm anyway, set `error_if_nonfinite=False`"
+        )
+    return wrap(np.asarray(total, tensors[0]._array.dtype))
+
+
+def clip_grads_with_norm_(
+    parameters: Any, max_norm: float, total_norm: Tensor, foreach: bool | None = None
+) -> None:
+    """Scale the gradients so that `total_norm` becomes at most `max_norm`."""
+    scale = float(max_norm) / (total_norm.item() + 1e-6)
+    if scale >= 1.0:  # a NaN goes on: it is to be seen in the gradients
+        return
+    for parameter in _listed(parameters):
+        gradient = parameter._grad
+        if gradient is not None:
+            gradient._array *= gradient._array.dtype.type(scale)
+            gradient.version().count += 1
+
+
+def clip_grad_norm_(
+    parameters: Any,
+    max_norm: float,
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+    foreach: bool | None = None,
+) -> Tensor:
+    """Scale the gradients so that their norm together is at most `max_norm`; returns that norm."""
+    parameters = _listed(parameters)
+    if not parameters:
+        warnings.warn(
+            "`parameters` is an empty generator, no gradient clipping will occur.", stacklevel=2
+        )
+    gradients = [p._grad for p in parameters if p._grad is not None]
+    total = get_total_norm(gradients, norm_type, error_if_nonfinite)
+    clip_grads_with_norm_(parameters, max_norm, total)
+    return total
+
+
+def clip_grad_norm(*args: Any, **kwargs: Any) -> Tensor:
+    """The old name of `clip_grad_norm_`."""
+    warnings.warn(
+        "`torch.nn.utils.clip_grad_norm` is now deprecated in favor of "
+        "`torch.nn.utils.clip_grad_norm_`.",
+        FutureWarning,
+        stacklevel=2,
+    )
+    return clip_grad_norm_(*args, **kwargs)
+
+
+def clip_grad_value_(parameters: Any, clip_value: float, foreach: bool | None = None) -> None:
+    """Bound every element of the gradients by `clip_value` in absolute value."""
+    bound = float(clip_value)
+    for parameter in _gradients(_listed(parameters)):
+        np.clip(parameter._array, -bound, bound, out=parameter._array)
+        parameter.version().count += 1
+
+
+def _gradients(parameters: Iterable[Tensor]) -> list[Any]:
+    return [p._grad for p in parameters if p._grad is not None]
