@@ -54,13 +54,17 @@ def lay_out(folded: Folded) -> dict[str, Any]:
 def _add_clusters(drawing: Any, folded: Folded, names: dict[str, str]) -> dict[str, Any]:
     """One Graphviz cluster per open module, inside its parent's, with room for its name."""
     clusters: dict[str, Any] = {}
-    members: dict[str | None, list[str]] = {}
-    for item in folded.items:
-        members.setdefault(item.parent, []).append(names[item.key])
+    parents = {group.key: group.parent for group in folded.groups}
+    members: dict[str, list[str]] = {group.key: [] for group in folded.groups}
+    for item in folded.items:  # a node has to be in all the clusters around it
+        around = item.parent
+        while around is not None:
+            members[around].append(names[item.key])
+            around = parents[around]
     for i, group in enumerate(folded.groups):  # parents stand before their children
-        around = clusters[group.parent] if group.parent in clusters else drawing
-        clusters[group.key] = around.add_subgraph(
-            members.get(group.key, []),
+        outer = drawing if group.parent is None else clusters[group.parent]
+        clusters[group.key] = outer.add_subgraph(
+            members[group.key],
             name=f"cluster_{i}",
             label=_space(f"{group.title}  {group.type}", height=TITLE - 6, wide=40),
             labeljust="l",

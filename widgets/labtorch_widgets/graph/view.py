@@ -24,7 +24,7 @@ class GraphView(View):
     scene = traitlets.Dict().tag(sync=True)
     detail = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
     timeline = traitlets.Bool(True).tag(sync=True)
-    height = traitlets.Int(460).tag(sync=True)
+    height = traitlets.Int(520).tag(sync=True)
 
     def __init__(
         self,

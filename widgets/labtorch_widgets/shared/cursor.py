@@ -10,7 +10,6 @@ from typing import Any
 
 from .source import Graph, Recording, SingleStep, Snapshot
 
-
 Watch = Callable[..., None]  # (*, now: bool)
 
 

@@ -17,7 +17,7 @@ from ..shared.cursor import TimeCursor
 from ..shared.numbers import number, plain
 from ..shared.source import Recording
 from ..shared.view import View, bundle, with_still
-from ..shared.words import known, word
+from ..shared.words import known
 from . import fault, rate
 from .loop import ENDED, TrainingLoop
 from .still import draw

@@ -83,6 +83,9 @@ export class Drawing {
     this.svg.addEventListener("focusin", (event) => {
       const key = keyOf(event.target);
       if (key) this.focus(key, false);
+      // The pointer lights what it is over; what it clicked need not stay lit.
+      if (event.target instanceof Element && !event.target.matches(":focus-visible"))
+        this.highlight(this.hovered);
     });
     this.svg.addEventListener("focusout", () => this.highlight(this.hovered));
   }

@@ -49,9 +49,9 @@ function render({ model, el }: RenderProps) {
     title,
     step,
     h("div", { class: "lt-group lt-push" }, levels),
-    h("div", { class: "lt-group lt-zoom" }, smaller, larger, fit),
     toggleTable,
   );
+  drawing.element.append(h("div", { class: "lt-group lt-zoom" }, smaller, larger, fit));
   const alarm = h("div", { class: "lt-alarm", role: "status", hidden: true });
   const nothing = h("p", { class: "lt-nothing lt-quiet" });
   const tableBox = h("div", { class: "lt-scroll lt-table-box", tabindex: 0, hidden: true });
@@ -127,7 +127,7 @@ function render({ model, el }: RenderProps) {
     const heads = (["node", "kind", "module", "shape", "mean", "std", "gradient"] as const).map(
       (name) => word(`table.${name}`),
     );
-    tableBox.replaceChildren(table(step.textContent ?? "", heads, rows));
+    tableBox.replaceChildren(table(step.textContent ?? "", heads, rows, 3));
   }
 
   function drawFrame(frame: GraphFrame): void {
@@ -143,7 +143,8 @@ function render({ model, el }: RenderProps) {
     pane.fill(detail(), frame.pane, frame.measured !== false);
     drawTable(frame);
     const { failure } = frame;
-    alarm.hidden = !failure;
+    // Inside a training panel the panel says it.
+    alarm.hidden = !failure || !host.get<boolean>("timeline");
     if (failure)
       alarm.replaceChildren(
         h("strong", {}, `${failure.op}: ${word(`graph.failed.${failure.kind}`)}`),

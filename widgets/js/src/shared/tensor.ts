@@ -115,7 +115,9 @@ function heatMap(grid: (Num | null)[][], columns: number, summary: Summary, word
           : value && spoken(value);
       if (!glyph) return;
       const middle = { x: (j + 0.5) * size, y: (i + 0.5) * size, "font-size": Math.min(size, 12) };
-      const tone = !finite(value) ? "odd" : value < 0 ? "negative" : "positive";
+      const sign = finite(value) && value < 0 ? "negative" : "positive";
+      const strong = finite(value) && Math.abs(value) > limit * 0.6;
+      const tone = !finite(value) ? "odd" : strong ? sign : "weak";
       picture.append(s("text", { ...middle, class: `lt-glyph-${tone}` }, glyph));
     });
   });

@@ -33,7 +33,7 @@ export function timeline<F extends Frame>(host: Host<F>) {
 
   function draw(time: Span): void {
     const empty = time.first === null || time.last === null;
-    element.hidden = empty;
+    for (const part of [element, slider, reading, live]) part.hidden = empty;
     if (empty) return;
     set(slider, { min: time.first, max: time.last, "aria-label": host.word("time.slider") });
     slider.disabled = time.first === time.last;
@@ -51,5 +51,5 @@ export function timeline<F extends Frame>(host: Host<F>) {
     set(live, { "aria-pressed": String(time.live) });
   }
 
-  return { element, draw };
+  return { element, slider, reading, live, draw };
 }

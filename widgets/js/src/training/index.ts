@@ -35,7 +35,6 @@ function render({ model, el }: RenderProps) {
     drawTable(host.frame);
   });
   let tabled = false;
-  const title = h("div", { class: "lt-bar lt-lossbar" }, loss, h("div", { class: "lt-group lt-push" }, scales, toggleTable));
 
   let seeking: number | null = null;
   let asked = 0;
@@ -48,9 +47,14 @@ function render({ model, el }: RenderProps) {
   });
   const tableBox = h("div", { class: "lt-scroll lt-losses", tabindex: 0, hidden: true });
   const time = timeline(host);
+  // The slider lies under the chart and is as wide as its axis; what it reads stands above.
+  const moment = h("div", { class: "lt-group" }, time.reading, time.live);
+  const choices = h("div", { class: "lt-group lt-push" }, scales, toggleTable);
+  const title = h("div", { class: "lt-bar lt-lossbar" }, loss, moment, choices);
+  time.slider.classList.add("lt-under");
   const rate = rateControl(host);
   const alarm = h("div", { class: "lt-alarm", role: "alert", hidden: true });
-  el.replaceChildren(head, alarm, title, chart.element, tableBox, time.element, rate.element);
+  el.replaceChildren(head, alarm, title, chart.element, tableBox, time.slider, rate.element);
 
   function scale(logarithmic: boolean): void {
     chart.logarithmic = logarithmic;
