@@ -1,0 +1,123 @@
+"""The command line, as people use it."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import nbformat
+import pytest
+
+typer_testing = pytest.importorskip("typer.testing")
+
+
+def run(*arguments, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "labtorch", *arguments], capture_output=True, text=True, **options
+    )
+
+
+def write(path, *cells):
+    """A notebook of (source, is it a check?)."""
+    notebook = nbformat.v4.new_notebook()
+    for source, check in cells:
+        tags = {"tags": ["exercise-check"]} if check else {}
+        notebook.cells.append(nbformat.v4.new_code_cell(source, metadata=tags))
+    nbformat.write(notebook, path)
+
+
+def test_doctor_tells_what_is_here():
+    done = run("doctor")
+    assert "NumPy" in done.stdout and "BLAS" in done.stdout
+
+
+@pytest.mark.notebook
+def test_check_tells_which_exercises_are_solved(tmp_path):
+    write(
+        tmp_path / "mine.ipynb",
+        ("def double(x):\n    return 2 * x", False),
+        ("assert double(3) == 6", True),
+        ("assert double(3) == 7, 'double(3) should be 7'", True),
+    )
+    done = run("check", str(tmp_path / "mine.ipynb"))
+    assert done.returncode == 1
+    assert "✓ exercise 1" in done.stdout
+    assert "✗ exercise 2: double(3) should be 7" in done.stdout
+    assert "1 of 2 exercises solved" in done.stdout
+    assert [p.name for p in tmp_path.iterdir()] == ["mine.ipynb"]
+
+
+@pytest.mark.notebook
+def test_check_names_a_cell_that_is_no_check_and_fails(tmp_path):
+    write(tmp_path / "mine.ipynb", ("1 / 0", False), ("assert True", True))
+    done = run("check", str(tmp_path / "mine.ipynb"))
+    assert done.returncode == 1 and "cell 1 (1 / 0): ZeroDivisionError" in done.stdout
+
+
+def test_check_refuses_what_is_no_notebook(tmp_path):
+    (tmp_path / "x.ipynb").write_text("{")
+    assert "not a notebook" in run("check", str(tmp_path / "x.ipynb")).stderr
+    assert run("check", str(tmp_path / "none.ipynb")).returncode == 2
+
+
+def test_a_busy_port_is_replaced_and_named():
+    from labtorch.cli.lab import free_port
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert free_port(port) > port
+
+
+@pytest.mark.browser
+def test_lab_serves_the_welcome_notebook_on_another_port_if_one_is_taken(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "labtorch", "lab", "--no-browser", f"--port={port}"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+            env=os.environ | {"JUPYTER_RUNTIME_DIR": str(tmp_path), "PYTHONUNBUFFERED": "1"},
+        )
+        try:
+            said, url, deadline = "", None, time.monotonic() + 60
+            while url is None and time.monotonic() < deadline:
+                said += process.stdout.readline()
+                url = re.search(r"http://127\.0\.0\.1:(\d+)(/\S*)\?token=(\w+)", said)
+            assert url, said
+            assert f"port {port} is taken" in said and int(url[1]) != port
+            assert url[2] == "/lab/tree/en/welcome.ipynb"
+            listing = f"http://127.0.0.1:{url[1]}/api/contents/en?token={url[3]}"
+            with urllib.request.urlopen(listing, timeout=10) as answer:
+                names = {each["name"] for each in json.load(answer)["content"]}
+            assert "welcome.ipynb" in names
+        finally:
+            os.killpg(process.pid, signal.SIGINT)
+            os.killpg(process.pid, signal.SIGTERM)
+            process.communicate(timeout=30)
+
+
+def test_packaged_notebooks_are_copied_and_a_learners_changes_are_kept(tmp_path):
+    from labtorch.cli.lab import copy_unchanged
+
+    source, target = tmp_path / "source", tmp_path / "target"
+    (source / "en").mkdir(parents=True)
+    (source / "en" / "a.ipynb").write_text("1")
+    (source / "en" / "b.ipynb").write_text("1")
+    copy_unchanged(source, target)
+    (target / "en" / "b.ipynb").write_text("mine")
+    for name in "ab":
+        (source / "en" / f"{name}.ipynb").write_text("2")
+    copy_unchanged(source, target)
+    assert (target / "en" / "a.ipynb").read_text() == "2"
+    assert (target / "en" / "b.ipynb").read_text() == "mine"
