@@ -132,7 +132,7 @@ def promote(*operands: Any) -> np.dtype:
     """The dtype in which an op on these arrays and Python numbers is computed."""
     with_dims, zero_dim, numbers = [], [], []
     for each in operands:
-        if isinstance(each, (int_type, float_type, complex_type)):
+        if not hasattr(each, "dtype"):  # numpy.float64 is a float, too: ask for the dtype first
             numbers.append(of_scalar(each))
         elif each.ndim:
             with_dims.append(each.dtype)
