@@ -1,0 +1,8 @@
+"""How a model learns: optimisers, one file each, and learning-rate schedules."""
+
+from labtorch.optim import lr_scheduler
+from labtorch.optim.adam import Adam, AdamW
+from labtorch.optim.optimizer import Optimizer
+from labtorch.optim.sgd import SGD
+
+__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "lr_scheduler"]

@@ -1,0 +1,337 @@
+"""What all optimisers share: parameter groups, state, and the walk over the parameters.
+
+An optimiser is its update rule. A subclass defines
+
+    step_parameter(group, state, w, g)
+
+which changes the array `w` in place, given its gradient `g`, the group's options and the
+parameter's own state; weight decay and `maximize` are already in `g`. `begin(group)` makes what the
+rule needs once per step (numbers in the arrays' dtype, say). Arrays for intermediate results come
+from `scratch`, so that a step allocates nothing.
+"""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Iterable
+from copy import deepcopy
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from labtorch.engine import events
+from labtorch.engine.modes import enable_grad
+from labtorch.engine.thread import local
+from labtorch.engine.variable import Version, wrap
+from labtorch.tensor.tensor import RemovableHandle, Tensor
+
+multiply, add, negative = np.multiply, np.add, np.negative
+
+
+class _Required:
+    def __repr__(self) -> str:
+        return "<required parameter>"
+
+
+required = _Required()
+
+
+@functools.lru_cache(maxsize=1024)
+def number(value: float, dtype: np.dtype) -> np.ndarray:
+    """`value` as a 0-d array: a ufunc takes one in half the time of a Python float."""
+    made = np.asarray(value, dtype)
+    made.flags.writeable = False
+    return made
+
+
+class Optimizer:
+    """Base of all optimisers.
+
+    `params` are tensors, pairs (name, tensor), or groups: dicts with "params" and options of their
+    own. `defaults` are the options of groups that do not set them.
+    """
+
+    state: dict[Tensor, dict[str, Any]]
+    param_groups: list[dict[str, Any]]
+
+    def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
+        if isinstance(params, Tensor):
+            raise TypeError(
+                "params argument given to the optimizer should be an iterable of Tensors or dicts, "
+                f"but got {params.type()}"
+            )
+        self.defaults = defaults
+        self.state = defaultdict(dict)
+        self.param_groups = []
+        self.steps_taken = 0
+        self._scratch: dict[Any, np.ndarray] = {}
+        self._step_pre_hooks: OrderedDict = OrderedDict()
+        self._step_post_hooks: OrderedDict = OrderedDict()
+        groups = list(params)
+        if not groups:
+            raise ValueError("optimizer got an empty parameter list")
+        if not isinstance(groups[0], dict):
+            groups = [{"params": groups}]
+        for group in groups:
+            self.add_param_group(dict(group) if isinstance(group, dict) else group)
+
+    # ---------------------------------------------------------------- the rule
+    def begin(self, group: dict[str, Any]) -> None:
+        """Prepare what `step_parameter` needs for every parameter of `group`."""
+
+    def step_parameter(
+        self, group: dict[str, Any], state: dict[str, Any], w: np.ndarray, g: np.ndarray
+    ) -> None:
+        """The update rule: change `w` in place."""
+        raise NotImplementedError
+
+    def scratch(self, like: np.ndarray, slot: int = 0) -> np.ndarray:
+        """An array for an intermediate result, shared by all parameters of this shape."""
+        key = (like.shape, like.dtype, slot)
+        found = self._scratch.get(key)
+        if found is None:
+            found = self._scratch[key] = np.empty_like(like)
+        return found
+
+    def descent(self, group: dict[str, Any], w: np.ndarray, g: np.ndarray) -> np.ndarray:
+        """The gradient to descend: g, negated to maximize, with weight_decay * w added."""
+        decay, maximize = group.get("weight_decay", 0), group.get("maximize", False)
+        if not decay and not maximize:
+            return g
+        buffer = self.scratch(w, -1)
+        if maximize:
+            g = negative(g, buffer)
+        if decay:
+            decayed = multiply(w, number(decay, w.dtype), self.scratch(w, -2))
+            g = add(g, decayed, buffer)
+        return g
+
+    # ---------------------------------------------------------------- the step
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Update all parameters that have a gradient; `closure` computes the loss anew first."""
+        if self._step_pre_hooks:
+            self._run_pre_hooks(closure)
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            self.step_group(group)
+        self.steps_taken += 1
+        if self._step_post_hooks:
+            for hook in list(self._step_post_hooks.values()):
+                hook(self, (closure,) if closure else (), {})
+        thread = local.thread
+        if thread.watchers:
+            events.emit(thread, "parameters_stepped", self)
+        return loss
+
+    def step_group(self, group: dict[str, Any]) -> None:
+        """Apply the rule to every parameter of a group that has a gradient."""
+        self.begin(group)
+        state, plain = self.state, not (group.get("weight_decay") or group.get("maximize"))
+        for parameter in group["params"]:
+            gradient = parameter._grad
+            if gradient is None:
+                continue
+            w, g = parameter._array, gradient._array
+            if not plain:
+                g = self.descent(group, w, g)
+            self.step_parameter(group, state[parameter], w, g)
+            if parameter._version is None:
+                parameter._version = Version()
+            parameter._version.count += 1
+
+    def _run_pre_hooks(self, closure: Any) -> None:
+        for hook in list(self._step_pre_hooks.values()):
+            changed = hook(self, (closure,) if closure else (), {})
+            if changed is not None and not (isinstance(changed, tuple) and len(changed) == 2):
+                raise RuntimeError(
+                    f"{self.step} must return None or a tuple of (new_args, new_kwargs), "
+                    f"but got {changed}."
+                )
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Drop the gradients of all parameters, or fill them with 0."""
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if set_to_none:
+                    parameter._grad = None
+                elif parameter._grad is not None:
+                    gradient = parameter._grad
+                    if gradient._node is not None or gradient._requires_grad:
+                        gradient = parameter._grad = gradient.detach()
+                    gradient._array[...] = 0
+
+    # ---------------------------------------------------------------- groups
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add parameters with options of their own, also after training has begun."""
+        if not isinstance(param_group, dict):
+            raise TypeError(f"param_group must be a dict, but got {type(param_group)}")
+        params = param_group["params"]
+        if isinstance(params, Tensor):
+            params = [params]
+        elif isinstance(params, set):
+            raise TypeError(
+                "optimizer parameters need to be organized in ordered collections, but the "
+                "ordering of tensors in sets will change between runs. Please use a list instead."
+            )
+        params = list(params)
+        names = None
+        if params and all(isinstance(each, tuple) for each in params):
+            names, params = [each[0] for each in params], [each[1] for each in params]
+        for each in params:
+            if isinstance(each, tuple):
+                raise ValueError(
+                    "all optimizer params should be with/without names. Some param names are "
+                    "missing"
+                )
+            if not isinstance(each, Tensor):
+                raise TypeError(
+                    "optimizer can only optimize Tensors, but one of the params is "
+                    + f"{type(each).__module__}.{type(each).__name__}".removeprefix("builtins.")
+                )
+            if not self.defaults.get("differentiable") and each._node is not None:
+                raise ValueError("can't optimize a non-leaf Tensor")
+        param_group["params"] = params
+        if names is not None:
+            param_group["param_names"] = names
+        if self.param_groups and ("param_names" in self.param_groups[0]) != (names is not None):
+            raise ValueError(
+                "all optimizer param groups should be with/without names. cannot add param group "
+                + ("without" if names is None else "with")
+                + " names to the optimizer"
+            )
+        for name, default in self.defaults.items():
+            if default is required and name not in param_group:
+                raise ValueError(
+                    f"parameter group didn't specify a value of required optimization parameter {name}"
+                )
+            param_group.setdefault(name, default)
+        if len(params) != len({id(each) for each in params}):
+            warnings.warn(
+                "optimizer contains a parameter group with duplicate parameters; in future, this "
+                "will cause an error; see github.com/pytorch/pytorch/issues/40967 for more "
+                "information",
+                stacklevel=3,
+            )
+        known = {id(each) for group in self.param_groups for each in group["params"]}
+        if any(id(each) in known for each in params):
+            raise ValueError("some parameters appear in more than one parameter group")
+        self.param_groups.append(param_group)
+
+    def __repr__(self) -> str:
+        text = type(self).__name__ + " ("
+        for i, group in enumerate(self.param_groups):
+            text += f"\nParameter Group {i}\n"
+            for name in sorted(group):
+                if name != "params":
+                    text += f"    {name}: {group[name]}\n"
+        return text + ")"
+
+    # ---------------------------------------------------------------- state
+    def state_dict(self) -> dict[str, Any]:
+        """The state by the parameters' numbers, and the groups with those numbers."""
+        numbers: dict[int, int] = {}
+        groups = []
+        for group in self.param_groups:
+            packed = {name: value for name, value in group.items() if name != "params"}
+            for each in group["params"]:
+                numbers.setdefault(id(each), len(numbers))
+            packed["params"] = [numbers[id(each)] for each in group["params"]]
+            groups.append(packed)
+        state = {
+            (numbers[id(key)] if isinstance(key, Tensor) else key): value
+            for key, value in self.state.items()
+        }
+        return {"state": state, "param_groups": groups}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over a saved state; the parameters stay, matched by their order."""
+        saved = state_dict["param_groups"]
+        if len(saved) != len(self.param_groups):
+            raise ValueError("loaded state dict has a different number of parameter groups")
+        for mine, theirs in zip(self.param_groups, saved):
+            if len(mine["params"]) != len(theirs["params"]):
+                raise ValueError(
+                    "loaded state dict contains a parameter group that doesn't match the size of "
+                    "optimizer's group"
+                )
+        by_number = dict(
+            zip(
+                chain.from_iterable(group["params"] for group in saved),
+                chain.from_iterable(group["params"] for group in self.param_groups),
+            )
+        )
+        state: dict[Any, Any] = defaultdict(dict)
+        for key, value in state_dict["state"].items():
+            parameter = by_number.get(key)
+            if parameter is None:
+                state[key] = value
+            else:
+                state[parameter] = {name: _taken(name, v, parameter) for name, v in value.items()}
+        groups = []
+        for mine, theirs in zip(self.param_groups, saved):
+            group = deepcopy({name: value for name, value in theirs.items() if name != "params"})
+            if "param_names" in mine and "param_names" not in group:
+                group["param_names"] = mine["param_names"]
+            group["params"] = mine["params"]
+            groups.append(group)
+        self.__setstate__({"state": state, "param_groups": groups})
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"defaults": self.defaults, "state": self.state, "param_groups": self.param_groups}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.__dict__.setdefault("steps_taken", 0)
+        self._scratch = {}
+        for table in ("_step_pre_hooks", "_step_post_hooks"):
+            self.__dict__.setdefault(table, OrderedDict())
+        for group in self.param_groups:
+            for name, default in self.defaults.items():
+                group.setdefault(name, default)
+
+    # ---------------------------------------------------------------- hooks
+    def register_step_pre_hook(self, hook: Callable) -> RemovableHandle:
+        """Call `hook(optimizer, args, kwargs)` before each step."""
+        handle = RemovableHandle(self._step_pre_hooks)
+        self._step_pre_hooks[handle.id] = hook
+        return handle
+
+    def register_step_post_hook(self, hook: Callable) -> RemovableHandle:
+        """Call `hook(optimizer, args, kwargs)` after each step."""
+        handle = RemovableHandle(self._step_post_hooks)
+        self._step_post_hooks[handle.id] = hook
+        return handle
+
+
+def _taken(name: str, value: Any, parameter: Tensor) -> Any:
+    """A copy of a saved value, in the dtype of the parameter it belongs to."""
+    if not isinstance(value, Tensor):
+        return deepcopy(value)
+    array = value._array
+    if name != "step" and parameter.is_floating_point() and array.dtype.kind == "f":
+        return wrap(array.astype(parameter._array.dtype))
+    return wrap(array.copy())
+
+
+def zeros_like(w: np.ndarray) -> Tensor:
+    """State of the shape of a parameter, filled with 0."""
+    return wrap(np.zeros_like(w))
+
+
+def check(value: Any, fits: bool, message: str) -> None:
+    """Refuse an option out of its range, as PyTorch words it."""
+    if not fits:
+        raise ValueError(f"Invalid {message}: {value}")
+
+
+def check_lr(lr: Any) -> None:
+    """A learning rate is a number that is not negative, or a tensor of one element."""
+    if isinstance(lr, Tensor) and lr.numel() != 1:
+        raise ValueError("Tensor lr must be 1-element")
+    check(lr, 0.0 <= float(lr), "learning rate")

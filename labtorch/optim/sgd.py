@@ -1,0 +1,75 @@
+"""Stochastic gradient descent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from labtorch.engine.variable import wrap
+from labtorch.optim.optimizer import Optimizer, check, check_lr, number
+
+multiply, add, subtract = np.multiply, np.add, np.subtract
+
+
+class SGD(Optimizer):
+    r"""w <- w - lr u, with the gradient for u, or with momentum mu a running sum of gradients.
+
+    $$g \leftarrow g + \lambda w, \quad b \leftarrow \mu b + (1 - d) g, \quad
+      u = b \ \text{(or } g + \mu b \text{ with nesterov)}, \quad w \leftarrow w - \eta u$$
+
+    Source: Sutskever, Martens, Dahl, Hinton (2013), in PyTorch's form: lr multiplies the whole sum.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        momentum: float = 0,
+        dampening: float = 0,
+        weight_decay: float = 0,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        differentiable: bool = False,
+        fused: bool | None = None,
+    ) -> None:
+        check_lr(lr)
+        check(momentum, momentum >= 0.0, "momentum value")
+        check(weight_decay, weight_decay >= 0.0, "weight_decay value")
+        if nesterov and (momentum <= 0 or dampening != 0):
+            raise ValueError("Nesterov momentum requires a momentum and zero dampening")
+        defaults = {
+            "lr": lr,
+            "momentum": momentum,
+            "dampening": dampening,
+            "weight_decay": weight_decay,
+            "nesterov": nesterov,
+            "maximize": maximize,
+            "foreach": foreach,
+            "differentiable": differentiable,
+            "fused": fused,
+        }
+        super().__init__(params, defaults)
+
+    def begin(self, group: dict[str, Any]) -> None:
+        self.lr = float(group["lr"])
+
+    def step_parameter(
+        self, group: dict[str, Any], state: dict[str, Any], w: np.ndarray, g: np.ndarray
+    ) -> None:
+        u, mu = g, group["momentum"]
+        s = self.scratch(w)
+        if mu:
+            buffer = state.get("momentum_buffer")
+            if buffer is None:
+                b = g.copy()
+                state["momentum_buffer"] = wrap(b)
+            else:
+                b = buffer._array
+                multiply(b, number(mu, w.dtype), b)
+                add(b, multiply(g, number(1 - group["dampening"], w.dtype), s), b)
+            u = add(g, multiply(b, number(mu, w.dtype), s), s) if group["nesterov"] else b
+        subtract(w, multiply(u, number(self.lr, w.dtype), s), w)
