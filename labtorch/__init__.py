@@ -195,6 +195,6 @@ subtract, multiply, divide, true_divide, negative, absolute, clip = sub, mul, di
 concat = concatenate = cat
 swapaxes = swapdims = transpose
 
-from labtorch import autograd
+from labtorch import autograd, nn, optim, utils
 
 __version__ = "0.1.0"

@@ -1,0 +1,5 @@
+"""PyTorch's import paths: `labtorch.utils.data` is `labtorch.data`."""
+
+from labtorch.utils import data
+
+__all__ = ["data"]
