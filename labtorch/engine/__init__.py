@@ -1,6 +1,7 @@
 """The one place where an op is applied: ops, nodes, backward, scopes, modes, and the watchers' door."""
 
-from labtorch.engine.apply import apply, apply_inplace
+from labtorch.engine.apply import apply
+from labtorch.engine.inplace import apply_inplace
 from labtorch.engine.node import Node
 from labtorch.engine.op import Op, op
 from labtorch.engine.thread import current

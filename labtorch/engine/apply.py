@@ -53,7 +53,7 @@ def apply(op: Op, args: tuple) -> Any:
     out = new(variable.tensor_class)
     out._array = result
     if op.view:
-        _share(out, args[0], arrays[0])
+        _share(out, op, args, arrays[0], thread.grad_enabled)
     needs &= op.differentiable
     if needs and thread.grad_enabled and result.dtype.kind in "fc":
         plan = op.plans.get(needs) or op.plan(needs)
@@ -81,13 +81,16 @@ def _promoted(op: Op, arrays: list) -> list:
     return converted + arrays[2:]
 
 
-def _share(out: Variable, source: Variable, array: Any) -> None:
-    """Make `out` a view of `source` if it shows the same memory."""
-    shown = out._array
+def _share(out: Variable, op: Op, args: tuple, array: Any, recorded: bool) -> None:
+    """Make `out` a view of its source if it shows the same memory; see `labtorch.engine.inplace`."""
+    shown, source = out._array, args[0]
     base = getattr(shown, "base", None)
     if shown is array or base is array or (base is not None and base is array.base):
         out._base = source if source._base is None else source._base
-        out._version = source.version()
+        out._version = version = source.version()
+        if recorded and (source._view is not None or source._base is None):
+            out._view = (op, args)
+            version.add_view(out)
 
 
 def _wrap_several(
@@ -102,7 +105,7 @@ def _wrap_several(
         out = new(variable.tensor_class)
         out._array = array
         if op.view:
-            _share(out, args[0], arrays[0])
+            _share(out, op, args, arrays[0], thread.grad_enabled)
         outs.append(out)
     needs &= op.differentiable
     if needs and thread.grad_enabled:
@@ -118,90 +121,6 @@ def _wrap_several(
     if call is not None:
         events.op_ended(thread, call, outs)
     return outs if op.many else outs[0]
-
-
-def apply_inplace(op: Op, args: tuple) -> Any:
-    """Compute `op` and write the result into its first argument's memory: `x.add_(y)`.
-
-    The tensor then stands for the new op call in the graph; the version of its memory goes up, so
-    that a rule which saved the old value says so instead of computing with the new one.
-    """
-    target = args[0]
-    thread = local.thread
-    recorded = thread.grad_enabled and (
-        target._requires_grad or any(isinstance(a, Variable) and a._requires_grad for a in args)
-    )
-    if recorded:
-        check_writable(target, op.name)
-    # the op sees the old value under another name: the node must not hold `target`, whose node it is
-    before = new(variable.tensor_class)
-    before.__dict__.update(target.__dict__)
-    before._version = target.version()
-    result = apply(op, (before, *args[1:]))
-    array = target._array
-    if result._array.shape != array.shape:
-        raise errors.located(
-            RuntimeError(
-                f"output with shape {list(array.shape)} doesn't match the broadcast shape "
-                f"{list(result._array.shape)}: an in-place {op.name}_ cannot change the shape"
-            )
-        )
-    write(target, result)
-    return target
-
-
-def check_writable(target: Variable, name: str) -> None:
-    """Refuse an in-place change that would destroy a leaf of the graph."""
-    if target._node is None and target._requires_grad:
-        raise errors.located(
-            RuntimeError(
-                f"a leaf Variable that requires grad is being used in an in-place operation "
-                f"({name}_). Do it under labtorch.no_grad(), or on a copy: x = x.clone()"
-            )
-        )
-    base = target._base
-    if base is not None and base._node is None and base._requires_grad:
-        raise errors.located(
-            RuntimeError(
-                f"a view of a leaf Variable that requires grad is being used in an in-place "
-                f"operation ({name}_). Do it under labtorch.no_grad(), or on a copy"
-            )
-        )
-
-
-def write(target: Variable, result: Variable) -> None:
-    """Put the result of an in-place op into `target`: memory, version, and place in the graph."""
-    array, value = target._array, result._array
-    category = {"b": 0, "i": 1, "u": 1, "f": 2, "c": 3}
-    if category[value.dtype.kind] > category[array.dtype.kind]:
-        raise errors.located(
-            RuntimeError(
-                f"result type {value.dtype} can't be cast to the desired output type {array.dtype}"
-            )
-        )
-    array[...] = value
-    target.version().count += 1
-    if result._node is not None:
-        if value.dtype != array.dtype:
-            raise errors.located(
-                RuntimeError("an in-place op on a tensor of lower precision cannot be recorded")
-            )
-        if target._base is not None:
-            rebase(target, result)
-        target._node, target._output = result._node, result._output
-        target._requires_grad = True
-    if local.thread.watchers:
-        events.mutated(local.thread, target)
-
-
-def rebase(view: Variable, result: Variable) -> None:
-    """After a recorded in-place op on a view, the base's history goes through it too."""
-    raise errors.located(
-        NotImplementedError(
-            "an in-place op on a view, recorded for backward, is not there yet; "
-            "index the base instead (base[...] = value), or work on a copy (view.clone())"
-        )
-    )
 
 
 op_module._apply = apply

@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from labtorch.engine.node import Node
 
+ref = weakref.ref
+
 
 class Version:
     """Counts in-place changes of one block of memory; shared by a tensor and its views."""
 
-    __slots__ = ("count",)
+    __slots__ = ("count", "views", "limit")
 
     def __init__(self) -> None:
         self.count = 0
+        self.views: list[weakref.ref] | None = None
+        self.limit = 8
+
+    def add_view(self, view: Variable) -> None:
+        """Remember a view, weakly, in order of creation."""
+        if self.views is None:
+            self.views = []
+        elif len(self.views) >= self.limit:  # forget the dead, in amortised constant time
+            self.views = [each for each in self.views if each() is not None]
+            self.limit = 2 * len(self.views) + 8
+        self.views.append(ref(view))
+
+    def living_views(self) -> list[Any]:
+        """The views that somebody still holds, in order of creation."""
+        found = [each() for each in self.views or ()]
+        return [each for each in found if each is not None]
 
 
 class Variable:
@@ -30,6 +49,7 @@ class Variable:
     _grad: Variable | None = None
     _version: Version | None = None  # None until somebody counts
     _base: Variable | None = None  # the tensor whose memory this one shows
+    _view: tuple | None = None  # of a view that in-place ops may be recorded on: its op and arguments
     _hooks: Any = None  # of a leaf; those of other tensors are kept by their node
     _post_accumulate: Any = None
     _identity: int | None = None  # sequence number, given when a watcher first sees the tensor

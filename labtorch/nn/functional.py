@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from labtorch.engine import errors
-from labtorch.engine.apply import apply, apply_inplace
+from labtorch.engine.apply import apply
+from labtorch.engine.inplace import apply_inplace
 from labtorch.engine.composite import composite
 from labtorch.engine.modes import no_grad
 from labtorch.engine.op import Op

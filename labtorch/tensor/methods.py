@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from labtorch.backend import dtypes
-from labtorch.engine.apply import apply, apply_inplace, check_writable
+from labtorch.engine.apply import apply
+from labtorch.engine.inplace import apply_inplace, check_writable
 from labtorch.engine.op import Op
 from labtorch.engine.thread import local
 from labtorch.ops import activation, arithmetic, compare, indexing, linear, reduction, shape

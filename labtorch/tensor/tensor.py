@@ -16,7 +16,8 @@ from labtorch.backend import devices, dtypes
 from labtorch.backend.arrays import is_array
 from labtorch.engine import backward as engine_backward
 from labtorch.engine import errors, events
-from labtorch.engine.apply import apply, apply_inplace, check_writable, write
+from labtorch.engine.apply import apply
+from labtorch.engine.inplace import apply_inplace, check_writable, former, write
 from labtorch.engine.thread import local, sequence
 from labtorch.engine.variable import Variable
 from labtorch.ops import arithmetic, compare, indexing, linear, reduction, shape
@@ -149,10 +150,10 @@ class Tensor(Variable):
         )
 
     def storage_offset(self) -> int:
-        base = self._base
-        if base is None:
-            return 0
-        return (self.data_ptr() - base.data_ptr()) // self._array.itemsize
+        owner = self._array
+        while getattr(owner, "base", None) is not None and is_array(owner.base):
+            owner = owner.base
+        return (self.data_ptr() - owner.__array_interface__["data"][0]) // self._array.itemsize
 
     is_sparse = False
     is_quantized = False
@@ -259,7 +260,6 @@ class Tensor(Variable):
     def detach(self) -> Tensor:
         """The same memory outside the graph."""
         out = variable.wrap(self._array)
-        out._base = self._base if self._base is not None else self
         out._version = self.version()
         return out
 
@@ -504,10 +504,7 @@ class Tensor(Variable):
         needs = self._requires_grad or isinstance(value, Tensor) and value._requires_grad
         if needs and thread.grad_enabled:
             check_writable(self, "setitem")
-            before = object.__new__(Tensor)
-            before.__dict__.update(self.__dict__)
-            before._version = self.version()
-            write(self, apply(indexing.setitem, (before, value, index)))
+            write(self, apply(indexing.setitem, (former(self), value, index)))
             return
         try:
             self._array[index] = value._array if isinstance(value, Tensor) else value

@@ -1,0 +1,178 @@
+"""Writing into memory that the graph knows: in-place ops, version checks, and views.
+
+A view made while gradients are recorded knows its recipe: the op call that made it (`_view`), from
+its base or from another view. When memory is written to and the writing is recorded, the base gets
+the history: of the op itself if it was applied to the base, else of `copy_slices`, the base with
+the view's part replaced. Every view of the base then takes its place in the graph anew, by its
+recipe. Ordinary ops pay nothing; making a view costs a weak reference.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import labtorch.engine.variable as variable
+from labtorch.backend.arrays import namespace
+from labtorch.engine import errors, events
+from labtorch.engine.apply import apply
+from labtorch.engine.op import OUTPUT, Op, op
+from labtorch.engine.thread import local
+from labtorch.engine.variable import Variable
+
+CATEGORY = {"b": 0, "i": 1, "u": 1, "f": 2, "c": 3}
+
+
+def apply_inplace(op: Op, args: tuple) -> Any:
+    """Compute `op` and write the result into its first argument's memory: `x.add_(y)`.
+
+    The tensor then stands for the new op call in the graph; the version of its memory goes up, so
+    that a rule which saved the old value says so instead of computing with the new one.
+    """
+    target = args[0]
+    if local.thread.grad_enabled and any(
+        isinstance(each, Variable) and each._requires_grad for each in args
+    ):
+        check_writable(target, op.name)
+    before = former(target)
+    result = apply(op, (before, *args[1:]))
+    if result._array.shape != target._array.shape:
+        raise errors.located(
+            RuntimeError(
+                f"output with shape {list(target._array.shape)} doesn't match the broadcast shape "
+                f"{list(result._array.shape)}: an in-place {op.name}_ cannot change the shape"
+            )
+        )
+    node = result._node
+    if node is not None and any(value is before for value in node.saved):
+        before._array = before._array.copy()  # a rule needs the old value, which is about to go
+    write(target, result)
+    if node is not None:
+        for i, (kind, _) in enumerate(node.plan.saves):
+            if kind == OUTPUT:  # the memory now holds it: no second copy
+                counter = target.version()
+                node.saved[i], node.versions[i] = target._array, (counter, counter.count)
+    return target
+
+
+def former(target: Variable) -> Variable:
+    """The tensor as it is before a write, for the node that the write makes: the node must hold
+    neither `target`, whose node it is, nor `target`'s base."""
+    before = variable.wrap(target._array)
+    before._node, before._output = target._node, target._output
+    before._requires_grad = target._requires_grad
+    return before
+
+
+def check_writable(target: Variable, name: str) -> None:
+    """Refuse a recorded in-place change that would destroy a leaf of the graph."""
+    base, array = target._base, target._array
+    whose = None
+    if target._node is None and target._requires_grad:
+        whose = "a leaf Variable that requires grad"
+    elif base is not None and base._node is None and base._requires_grad:
+        whose = "a view of a leaf Variable that requires grad"
+    if whose is not None:
+        raise errors.located(
+            RuntimeError(
+                f"{whose} is being used in an in-place operation ({name}_). Do it under "
+                "labtorch.no_grad(), or on a copy: x = x.clone()"
+            )
+        )
+    if base is not None and target._view is None:
+        raise errors.located(
+            RuntimeError(
+                "A view was created in no_grad mode and is being modified inplace with grad mode "
+                f"enabled ({name}_). Make the view with gradients enabled, or write to a copy"
+            )
+        )
+    if 0 in array.strides and array.size > 1 and not array.flags.writeable:
+        refuse_overlap(name)
+
+
+def refuse_overlap(name: str) -> None:
+    """Refuse to write where several elements are one place in memory, as after expand()."""
+    raise errors.located(
+        RuntimeError(
+            "unsupported operation: more than one element of the written-to tensor refers to a "
+            f"single memory location. Please clone() the tensor before performing {name}_"
+        )
+    )
+
+
+def write(target: Variable, result: Variable) -> None:
+    """Put the result of an in-place op into `target`: memory, version, and place in the graph."""
+    array, value = target._array, result._array
+    if CATEGORY[value.dtype.kind] > CATEGORY[array.dtype.kind]:
+        raise errors.located(
+            RuntimeError(
+                f"result type {value.dtype} can't be cast to the desired output type {array.dtype}"
+            )
+        )
+    if not array.flags.writeable:
+        refuse_overlap("this operation")
+    array[...] = value
+    target.version().count += 1
+    if result._node is not None:
+        if value.dtype != array.dtype:
+            raise errors.located(
+                RuntimeError("an in-place op on a tensor of lower precision cannot be recorded")
+            )
+        record(target, result)
+    if local.thread.watchers:
+        events.mutated(local.thread, target)
+
+
+def record(target: Variable, result: Variable) -> None:
+    """After a recorded write: `target` stands for `result`, and its base and all views follow."""
+    base = target if target._base is None else target._base
+    if base is not target:
+        steps = recipe(target)
+        result = apply(copy_slices, (former(base), result, steps, True))
+    base._node, base._output, base._requires_grad = result._node, result._output, True
+    for each in base.version().living_views():
+        if each._base is base:
+            anew = apply(*each._view)
+            each._node, each._output, each._requires_grad = anew._node, anew._output, True
+
+
+def recipe(view: Variable) -> tuple:
+    """The op calls that lead from the base to `view`: (op, its arguments but the first), ..."""
+    steps: list[tuple] = []
+    while view._view is not None:
+        op, args = view._view
+        steps.append((op, args[1:]))
+        view = args[0]
+    return tuple(reversed(steps))
+
+
+def follow(steps: tuple, x: Any) -> Any:
+    """The part of `x` (an array or a tensor) that a recipe shows."""
+    for op, rest in steps:
+        x = op(x, *rest)
+    return x
+
+
+@op(r"y = x, \quad y_{\mathrm{part}} = v")
+def copy_slices(input, value, steps, written=False):
+    """`input` with the part that `steps` show replaced; where it is already `written`, as it is."""
+    if written:
+        return input
+    y = input.copy()
+    part = follow(steps, y)
+    lib = namespace(y)
+    if lib.may_share_memory(part, y):
+        part[...] = value
+    else:  # in this layout the part is no view: find its places
+        places = lib.arange(y.size).reshape(y.shape)
+        y.reshape(-1)[follow(steps, places)] = value
+    return y
+
+
+@copy_slices.vjp("input", r"\bar x = \bar y, \quad \bar x_{\mathrm{part}} = 0")
+def _(g, steps):
+    return copy_slices(g, 0.0, steps)
+
+
+@copy_slices.vjp("value", r"\bar v = \bar y_{\mathrm{part}}")
+def _(g, steps):
+    return follow(steps, g)
