@@ -191,7 +191,15 @@ int = int32
 long = int64
 cfloat = complex64
 cdouble = complex128
-subtract, multiply, divide, true_divide, negative, absolute, clip = sub, mul, div, div, neg, abs, clamp
+subtract, multiply, divide, true_divide, negative, absolute, clip = (
+    sub,
+    mul,
+    div,
+    div,
+    neg,
+    abs,
+    clamp,
+)
 concat = concatenate = cat
 swapaxes = swapdims = transpose
 

@@ -91,7 +91,12 @@ def as_numpy(d: dtype | None) -> np.dtype | None:
         return None
     if isinstance(d, dtype):
         return d.numpy
-    if d in (float_type, int_type, bool_type, complex_type):  # Python's own types, as PyTorch allows
+    if d in (
+        float_type,
+        int_type,
+        bool_type,
+        complex_type,
+    ):  # Python's own types, as PyTorch allows
         return {float_type: _default, int_type: int64, bool_type: bool, complex_type: complex64}[
             d
         ].numpy

@@ -42,7 +42,9 @@ def report(notebook: Path, timeout: int) -> int:
             console.print(f"[green]✓[/] exercise {number}")
     for at in sorted(set(failures) - set(checks)):
         first = code[at].source.strip().splitlines() or [""]
-        console.print(f"[red]![/] cell {at + 1} ({_escape(first[0][:60])}): {_escape(failures[at])}")
+        console.print(
+            f"[red]![/] cell {at + 1} ({_escape(first[0][:60])}): {_escape(failures[at])}"
+        )
     solved = len(checks) - len(set(failures) & set(checks))
     console.print(f"{solved} of {len(checks)} exercises solved")
     return int(bool(failures))

@@ -22,9 +22,7 @@ def open_lab(port: int, browser: bool, lang: str) -> int:
     """Start JupyterLab; its exit status."""
     missing = [name for name in ("jupyterlab", "anywidget", "pygraphviz") if not find_spec(name)]
     if missing:
-        typer.echo(
-            f'the lab needs {", ".join(missing)}: pip install "labtorch[lab]"', err=True
-        )
+        typer.echo(f'the lab needs {", ".join(missing)}: pip install "labtorch[lab]"', err=True)
         return 1
     folder = notebooks()
     free = free_port(port)

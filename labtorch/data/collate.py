@@ -11,7 +11,9 @@ from labtorch.ops.shape import stack
 from labtorch.tensor.creation import as_tensor, tensor
 from labtorch.tensor.tensor import Tensor
 
-MESSAGE = "default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found {}"
+MESSAGE = (
+    "default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found {}"
+)
 
 
 def default_collate(batch: Any) -> Any:

@@ -72,9 +72,7 @@ def _promoted(op: Op, arrays: list) -> list:
     if kind is not None and a.__class__ is b.__class__ and kind == a.dtype:
         return arrays
     common = promote(*(x for x in arrays[:2]))
-    converted = [
-        x.astype(common) if is_array(x) and x.dtype != common else x for x in arrays[:2]
-    ]
+    converted = [x.astype(common) if is_array(x) and x.dtype != common else x for x in arrays[:2]]
     for i, x in enumerate(converted):  # a Python number takes the common dtype as it is (NEP 50)
         if not is_array(x):
             converted[i] = common.type(x) if not is_array(converted[1 - i]) else x

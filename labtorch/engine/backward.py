@@ -302,4 +302,3 @@ def require_graph(root: Variable) -> None:
                 "it was computed from has requires_grad=True, or it was computed under no_grad()"
             )
         )
-

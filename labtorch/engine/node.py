@@ -190,4 +190,3 @@ class AccumulateGrad:
     @property
     def next_functions(self) -> tuple:
         return ()
-

@@ -55,7 +55,9 @@ class Plan:
             rules = [op.rules[op.parameters[i]][0] for i in self.inputs]
             self.joint, self.rules = None, tuple((rule, slots(rule)) for rule in rules)
         in_order = len(self.rules) == 1 and self.rules[0][1] == tuple(range(len(names)))
-        self.only = self.rules[0][0] if in_order else None  # the one rule, called with all that is saved
+        self.only = (
+            self.rules[0][0] if in_order else None
+        )  # the one rule, called with all that is saved
         self.names = tuple(names)
         self.saves = tuple(op.locate(name) for name in names)
 
@@ -203,5 +205,7 @@ def op(formula: str = "", **options: Any) -> Callable[[Callable], Op]:
     return lambda forward: Op(forward, formula, **options)
 
 
-def _apply(op: Op, args: tuple) -> Any:  # replaced by labtorch.engine.apply, which imports this file
+def _apply(
+    op: Op, args: tuple
+) -> Any:  # replaced by labtorch.engine.apply, which imports this file
     raise NotImplementedError

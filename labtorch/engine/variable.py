@@ -49,7 +49,9 @@ class Variable:
     _grad: Variable | None = None
     _version: Version | None = None  # None until somebody counts
     _base: Variable | None = None  # the tensor whose memory this one shows
-    _view: tuple | None = None  # of a view that in-place ops may be recorded on: its op and arguments
+    _view: tuple | None = (
+        None  # of a view that in-place ops may be recorded on: its op and arguments
+    )
     _hooks: Any = None  # of a leaf; those of other tensors are kept by their node
     _post_accumulate: Any = None
     _identity: int | None = None  # sequence number, given when a watcher first sees the tensor

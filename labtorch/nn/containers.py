@@ -146,9 +146,7 @@ def _check_times(times: Any) -> None:
     if not isinstance(times, int):
         raise TypeError(f"unsupported operand type(s) for *: {Sequential} and {type(times)}")
     if times <= 0:
-        raise ValueError(
-            f"Non-positive multiplication factor {times} for {Sequential}"
-        )
+        raise ValueError(f"Non-positive multiplication factor {times} for {Sequential}")
 
 
 class ModuleList(_Numbered):
@@ -400,8 +398,12 @@ class ParameterDict(Module):
                 f"got {type(parameters).__name__}"
             )
         ordered = isinstance(parameters, (OrderedDict, ParameterDict))
-        pairs = parameters.items() if isinstance(parameters, (Mapping, ParameterDict)) else parameters
-        for key, value in pairs if ordered or not isinstance(parameters, Mapping) else sorted(pairs):
+        pairs = (
+            parameters.items() if isinstance(parameters, (Mapping, ParameterDict)) else parameters
+        )
+        for key, value in (
+            pairs if ordered or not isinstance(parameters, Mapping) else sorted(pairs)
+        ):
             self[key] = value
 
     def extra_repr(self) -> str:

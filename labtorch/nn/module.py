@@ -175,9 +175,7 @@ class Module:
         result = self.forward(*args, **kwargs)
         for key, (hook, with_kwargs, _) in list(self._forward_hooks.items()):
             done.add(key)
-            changed = (
-                hook(self, args, kwargs, result) if with_kwargs else hook(self, args, result)
-            )
+            changed = hook(self, args, kwargs, result) if with_kwargs else hook(self, args, result)
             if changed is not None:
                 result = changed
         return result
@@ -231,7 +229,9 @@ class Module:
     @staticmethod
     def _only_none(name: str, value: Any, what: str, expected: str) -> None:
         if value is not None:
-            raise TypeError(f"cannot assign '{_typename(value)}' as {what} '{name}' ({expected} expected)")
+            raise TypeError(
+                f"cannot assign '{_typename(value)}' as {what} '{name}' ({expected} expected)"
+            )
 
     def __delattr__(self, name: str) -> None:
         for table in (self._parameters, self._buffers, self._modules):
@@ -279,9 +279,11 @@ class Module:
                 "(torch Tensor or None required)"
             )
         self._buffers[name] = tensor
-        (self._non_persistent_buffers_set.discard if persistent else self._non_persistent_buffers_set.add)(
-            name
-        )
+        (
+            self._non_persistent_buffers_set.discard
+            if persistent
+            else self._non_persistent_buffers_set.add
+        )(name)
 
     def add_module(self, name: str, module: Module | None) -> None:
         """Own `module` under `name`."""
@@ -519,10 +521,14 @@ class Module:
 
     # ---------------------------------------------------------------- state
     def get_extra_state(self) -> Any:
-        raise RuntimeError("Reached a code path in Module.get_extra_state() that should never be called.")
+        raise RuntimeError(
+            "Reached a code path in Module.get_extra_state() that should never be called."
+        )
 
     def set_extra_state(self, state: Any) -> None:
-        raise RuntimeError("Reached a code path in Module.set_extra_state() that should never be called.")
+        raise RuntimeError(
+            "Reached a code path in Module.set_extra_state() that should never be called."
+        )
 
     def state_dict(
         self, *args: Any, destination: Any = None, prefix: str = "", keep_vars: bool = False
@@ -624,7 +630,15 @@ class Module:
     ) -> None:
         """Match this module's own names, not its children's, with those under `prefix`."""
         for hook in self._load_state_dict_pre_hooks.values():
-            hook(state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)
+            hook(
+                state_dict,
+                prefix,
+                local_metadata,
+                strict,
+                missing_keys,
+                unexpected_keys,
+                error_msgs,
+            )
         writes: list[Callable[[], None]] = []
         own = dict(self._own_state())
         for name, value in own.items():
@@ -764,9 +778,7 @@ class Module:
     def __repr__(self) -> str:
         extra = self.extra_repr()
         own = extra.split("\n") if extra else []
-        children = [
-            f"({name}): {indented(repr(module))}" for name, module in self._modules.items()
-        ]
+        children = [f"({name}): {indented(repr(module))}" for name, module in self._modules.items()]
         if len(own) == 1 and not children:
             return f"{self._get_name()}({own[0]})"
         lines = own + children

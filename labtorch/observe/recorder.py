@@ -8,6 +8,7 @@ once: steps whose notes are equal share a graph.
 from __future__ import annotations
 
 import hashlib
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import isfinite
@@ -30,13 +31,22 @@ from labtorch.observe.summary import Probe
 MOST_NODES = 20_000  # in one step; what comes after is counted, not kept
 SMALL = 4096  # elements: an output up to this size is checked for NaN and inf in every step
 CREDIT = 0.05  # seconds of measuring that can be saved up, at most
-HEAD_START = 0.02  # seconds given at the beginning, where training changes most
 
 
 class Entry:
     """One node of the step under way."""
 
-    __slots__ = ("kind", "op", "inputs", "outputs", "scope", "function", "source", "extra", "tensor")
+    __slots__ = (
+        "kind",
+        "op",
+        "inputs",
+        "outputs",
+        "scope",
+        "function",
+        "source",
+        "extra",
+        "tensor",
+    )
 
     def __init__(self, kind: str, op: Any, inputs: tuple, outputs: tuple, scope: Any) -> None:
         self.kind, self.op, self.inputs, self.outputs, self.scope = kind, op, inputs, outputs, scope
@@ -56,10 +66,10 @@ def _specs(outputs: tuple[Variable, ...]) -> tuple:
 class Recorder(Watcher):
     """Notes structure in every step, numbers in as many as the budget allows."""
 
-    def __init__(self, recording: Recording, budget: float) -> None:
-        self.recording, self.budget = recording, budget
+    def __init__(self, recording: Recording, budget: float, head_start: float) -> None:
+        self.recording, self.budget, self.head_start = recording, budget, head_start
         self.start = self.last = perf_counter()
-        self.credit = HEAD_START if budget else 0.0
+        self.credit = 0.0  # the first step is measured whatever it costs
         self.known: dict[tuple, Graph] = {}
         self.sources: dict[tuple[int, int], int] = {}
         self.places: list[tuple[CodeType, int]] = []
@@ -70,13 +80,17 @@ class Recorder(Watcher):
         """A new step."""
         self.began = perf_counter()
         self.credit = min(CREDIT, self.credit + self.budget * (self.began - self.last))
+        if self.credit < 0 < self.head_start:
+            paid = min(self.head_start, -self.credit)
+            self.head_start -= paid
+            self.credit += paid
         self.last = self.began
         self.measuring = self.credit >= 0
         self.spent = 0.0
         self.entries: list[Entry] = []
         self.where: dict[int, tuple[int, int]] = {}  # tensor identity -> (entry, output)
         self.by_sequence: dict[int, int] = {}  # op call or leaf identity -> entry
-        self.scopes: list[tuple] = []  # (parent, module reference)
+        self.scopes: list[tuple] = []  # (parent, module reference, its class)
         self.scope_at: dict[int, int] = {}
         self.values: dict[int, Probe] = {}
         self.gradients: dict[int, Probe] = {}
@@ -87,6 +101,7 @@ class Recorder(Watcher):
         self.went_backward = False
         self.failure: dict | None = None
         self.first_nonfinite: int | None = None
+        self.large: list[tuple[int, weakref.ref]] = []  # outputs too large to check as they go by
         self.dropped = 0
 
     # ---------------------------------------------------------------- forward
@@ -106,14 +121,11 @@ class Recorder(Watcher):
         for index, out in enumerate(outputs):
             self.where[events.identity(out)] = (at, index)
         array = outputs[0]._array
-        if (
-            self.first_nonfinite is None
-            and array.size <= SMALL
-            and array.dtype.kind == "f"
-            and not isfinite(np.add.reduce(array, None))
-            and not np.isfinite(array).all()
-        ):
-            self.first_nonfinite = at
+        if array.dtype.kind == "f" and self.first_nonfinite is None:
+            if array.size > SMALL:
+                self.large.append((at, weakref.ref(array)))
+            elif not isfinite(np.add.reduce(array, None)) and not np.isfinite(array).all():
+                self.first_nonfinite = at
         if self.measuring:
             self.forward[at] = now - (call.note or now)
             self._probe(self.values, at, array)
@@ -181,7 +193,9 @@ class Recorder(Watcher):
         if at is None:
             parent = self._scope(scope[0])
             at = self.scope_at[scope[2] or id(scope)] = len(self.scopes)
-            self.scopes.append((parent, scope[1]))
+            module = scope[1]()
+            hash(scope[1])  # while the module lives: a reference to a dead one could not be hashed
+            self.scopes.append((parent, scope[1], type(module).__name__))
         return at
 
     def op_failed(self, call: Call, error: Exception) -> None:
@@ -205,13 +219,13 @@ class Recorder(Watcher):
         if self.failure is not None:
             return
         at = self.first_nonfinite
-        held = structure.first_nonfinite_held(root)  # what was too large to check as it went by
-        if held is not None:
-            found = self.by_sequence.get(held)
-            if found is not None and (at is None or found < at):
-                at = found
-        if at is None:
-            at = self.by_sequence.get(root._node.sequence) if root._node is not None else None
+        for made, reference in self.large:  # those that the graph, or the user, still holds
+            array = reference()
+            if array is not None and (at is None or made < at) and not np.isfinite(array).all():
+                at = made
+                break
+        if at is None and root._node is not None:
+            at = self.by_sequence.get(root._node.sequence)
         leaf = structure.nonfinite_leaf(self.entries, at)
         if leaf is not None:
             at = leaf
@@ -221,8 +235,7 @@ class Recorder(Watcher):
             "node": at,
             "op": name,
             "kind": "nonfinite",
-            "message": f"the loss is {self.loss}: '{name}' is the first place with a value that is "
-            "not finite",
+            "message": f"the loss is {self.loss}: the first value seen that is not finite is at '{name}'",
         }
 
     def node_begun(self, node: Node, cotangents: list) -> None:
@@ -323,17 +336,23 @@ class Recorder(Watcher):
 
 
 @contextmanager
-def record(*, budget: float = 0.1, keep: int = 512, cap: int = 64 << 20) -> Iterator[Recording]:
+def record(
+    *, budget: float = 0.05, head_start: float = 0.0, keep: int = 512, cap: int = 64 << 20
+) -> Iterator[Recording]:
     """Record what this thread computes inside the block.
 
-    A step ends at every `optimizer.step()`, at `observe.mark_step()`, and with the block. Measuring
-    takes at most the share `budget` of the time: steps are measured as often as that allows.
-    The last `keep` measured steps and a sample of the earlier ones stay, within `cap` bytes.
+    A step ends at every `optimizer.step()`, at `observe.mark_step()`, and with the block. The first
+    step is measured; after that, measuring takes at most the share `budget` of the time, and
+    `head_start` seconds that are given once, for the beginning, where training changes most. The
+    last `keep` measured steps and a sample of the earlier ones stay, within `cap` bytes.
     """
-    if not budget >= 0:
-        raise ValueError(f"budget is the share of time that measuring may take (0.1), not {budget}")
+    if not (budget >= 0 and head_start >= 0):
+        raise ValueError(
+            "budget is the share of time that measuring may take (0.05) and head_start a number of "
+            f"seconds, not {budget} and {head_start}"
+        )
     recording = Recording(keep, cap)
-    recorder = Recorder(recording, budget)
+    recorder = Recorder(recording, budget, head_start)
     try:
         with events.watch(recorder):
             yield recording

@@ -139,7 +139,9 @@ class Recording:
         notes = []
         unmeasured = self.step_count - self._measured
         if unmeasured > 0:
-            notes.append(f"{unmeasured} of {self.step_count} steps were not measured, only their loss")
+            notes.append(
+                f"{unmeasured} of {self.step_count} steps were not measured, only their loss"
+            )
         if self._evicted:
             notes.append(f"{self._evicted} measured steps were dropped to stay within bounds")
         return "; ".join(notes)
@@ -182,8 +184,10 @@ class Recording:
             except LookupError:  # dropped since the list was made
                 continue
             nodes = self._graphs[measured.head["graph"]]["nodes"]
-            at = node if isinstance(node, int) else next(
-                (n["id"] for n in nodes if n["name"] == node), None
+            at = (
+                node
+                if isinstance(node, int)
+                else next((n["id"] for n in nodes if n["name"] == node), None)
             )
             if at is None or at >= len(nodes):
                 continue
@@ -207,7 +211,12 @@ class Recording:
         def labels(graph: Graph) -> list[tuple]:
             paths = [s["path"] for s in graph["scopes"]]
             return [
-                (n["kind"], n["name"], "" if n["scope"] is None else paths[n["scope"]], tuple(n["shape"]))
+                (
+                    n["kind"],
+                    n["name"],
+                    "" if n["scope"] is None else paths[n["scope"]],
+                    tuple(n["shape"]),
+                )
                 for n in graph["nodes"]
             ]
 

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from labtorch.engine import events
-from labtorch.engine.node import Node
 from labtorch.engine.op import ARGUMENT, KEPT, OUTPUT
 from labtorch.engine.variable import Variable
 from labtorch.observe import source
@@ -138,9 +137,8 @@ def _scopes(scopes: list[tuple]) -> tuple[list[Scope], dict[int, tuple[str, str,
     plain: list[Scope] = []
     names: dict[int, tuple[str, str, int | None]] = {}
     roots: list[int] = []
-    for at, (parent, reference) in enumerate(scopes):
+    for at, (parent, reference, kind) in enumerate(scopes):
         module = reference()
-        kind = type(module).__name__
         if parent is None:
             roots.append(at)
             path, name = "", kind
@@ -171,31 +169,6 @@ def _path(scopes: list[tuple], roots: list[int], at: int, module: Any) -> str:
         if each is module:
             return path
     return ""
-
-
-def first_nonfinite_held(root: Variable) -> int | None:
-    """The oldest op call whose result, as far as the graph still holds it, is not finite."""
-    seen: set[Node] = set()
-    stack = [root._node] if root._node is not None else []
-    worst: int | None = None
-    while stack:
-        node = stack.pop()
-        if node in seen or node.saved is None:
-            continue
-        seen.add(node)
-        stack += [each for each in node.inputs if isinstance(each, Node)]
-        for value, (kind, _) in zip(node.saved, node.plan.saves):
-            maker: Node | None = None
-            array = value
-            if kind == OUTPUT:
-                maker = node
-            elif kind == ARGUMENT and isinstance(value, Variable):
-                maker, array = value._node, value._array
-            if maker is None or getattr(array, "dtype", None) is None or array.dtype.kind != "f":
-                continue
-            if (worst is None or maker.sequence < worst) and not np.isfinite(array).all():
-                worst = maker.sequence
-    return worst
 
 
 def nonfinite_leaf(entries: list, at: int | None) -> int | None:

@@ -50,7 +50,9 @@ class Probe:
         m = finite.size
         mean = float(finite.sum(dtype=np.float64)) / m
         scale = max(abs(low), abs(high)) or 1.0  # so that squares neither overflow nor vanish
-        scaled = finite.astype(np.float64) / scale if m <= SAMPLE else finite / finite.dtype.type(scale)
+        scaled = (
+            finite.astype(np.float64) / scale if m <= SAMPLE else finite / finite.dtype.type(scale)
+        )
         square = float(np.dot(scaled, scaled))
         norm = scale * square**0.5
         centred = scaled - mean / scale

@@ -232,7 +232,10 @@ def selu(input):
     return lib.where(input > 0, input * SELU_SCALE, low).astype(input.dtype)
 
 
-@selu.vjp("input", r"\bar x = \lambda \bar y \text{ if } x > 0 \text{ else } \lambda \alpha\,\bar y\, e^{x}")
+@selu.vjp(
+    "input",
+    r"\bar x = \lambda \bar y \text{ if } x > 0 \text{ else } \lambda \alpha\,\bar y\, e^{x}",
+)
 def _(g, input):
     low = exp(where(input > 0, input * 0, input)) * (SELU_ALPHA * SELU_SCALE)
     return where(input > 0, g * SELU_SCALE, g * low)
@@ -257,7 +260,9 @@ def mish(input):
     return input * namespace(input).tanh(softplus.forward(input))
 
 
-@mish.vjp("input", r"\bar x = \bar y \odot (t + x (1 - t^{2})\,\sigma(x)), \quad t = \tanh \ln(1 + e^{x})")
+@mish.vjp(
+    "input", r"\bar x = \bar y \odot (t + x (1 - t^{2})\,\sigma(x)), \quad t = \tanh \ln(1 + e^{x})"
+)
 def _(g, input):
     t = tanh(softplus(input))
     return g * (t + input * (1 - t * t) * sigmoid(input))

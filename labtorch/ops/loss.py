@@ -145,7 +145,9 @@ def _likelihoods(
     lib.put_along_axis(q, lib.expand_dims(safe, d), lib.expand_dims(w * (1 - smoothing), d), d)
     if smoothing:
         classes = logp.shape[d]
-        each = lib.full(classes, smoothing / classes, logp.dtype) * (1 if weight is None else weight)
+        each = lib.full(classes, smoothing / classes, logp.dtype) * (
+            1 if weight is None else weight
+        )
         each = each.reshape((-1,) + (1,) * (logp.ndim - d - 1))
         q += each * lib.expand_dims((target != ignore).astype(logp.dtype), d)
     with lib.errstate(invalid="ignore"):
@@ -156,9 +158,7 @@ def _likelihoods(
     "input",
     r"\bar x_{n,c} = \frac{\bar\ell\, w_{t_n}}{\sum_m w_{t_m}} (\operatorname{softmax}(x_n)_c - [c = t_n])",
 )
-def _(
-    g, input, target, weight, ignore_index, reduction, label_smoothing, log_probability, scale
-):
+def _(g, input, target, weight, ignore_index, reduction, label_smoothing, log_probability, scale):
     d = 1 if input.ndim > 1 else 0
     if log_probability is None:  # recorded for a higher order: from the input again
         log_probability = log_softmax(input, d)
@@ -318,13 +318,17 @@ def binary_cross_entropy_with_logits(
     return _reduce(_bce_logits(input, target, weight, pos_weight), reduction)
 
 
-
-@op(r"\ell_i = \tfrac{1}{2} e_i^2 \text{ if } |e_i| < \delta \text{ else } \delta (|e_i| - \tfrac{\delta}{2}), \quad e = \hat y - y", broadcasts=True)
+@op(
+    r"\ell_i = \tfrac{1}{2} e_i^2 \text{ if } |e_i| < \delta \text{ else } \delta (|e_i| - \tfrac{\delta}{2}), \quad e = \hat y - y",
+    broadcasts=True,
+)
 def huber(input, target, delta=1.0):
     """Of each element; the caller reduces."""
     lib = namespace(input)
     size = lib.abs(input - target)
-    return lib.where(size < delta, 0.5 * size * size, delta * (size - 0.5 * delta)).astype(size.dtype)
+    return lib.where(size < delta, 0.5 * size * size, delta * (size - 0.5 * delta)).astype(
+        size.dtype
+    )
 
 
 @huber.vjp("input", r"\bar{\hat y} = \bar\ell \odot \min(\max(e, -\delta), \delta)")

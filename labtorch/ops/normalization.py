@@ -102,11 +102,14 @@ def _rms_scale(input: Any, shape: tuple, eps: float | None) -> Any:
     import numpy as np
 
     dtype = getattr(input, "_array", input).dtype
-    return rsqrt(mean(input * input, _last(shape), True) + (np.finfo(dtype).eps if eps is None else eps))
+    return rsqrt(
+        mean(input * input, _last(shape), True) + (np.finfo(dtype).eps if eps is None else eps)
+    )
 
 
 @rms_norm.vjp(
-    "input", r"\bar x = \tfrac{1}{r} \bigl(h - \hat x \operatorname{mean}(h \hat x)\bigr), \; h = \bar y \odot w"
+    "input",
+    r"\bar x = \tfrac{1}{r} \bigl(h - \hat x \operatorname{mean}(h \hat x)\bigr), \; h = \bar y \odot w",
 )
 def _(g, input, normalized_shape, weight, eps):
     scale = _rms_scale(input, normalized_shape, eps)

@@ -159,7 +159,9 @@ def _(g, input_shape):
 def sum_to(input, shape):
     """Sum over the dimensions that broadcasting added or stretched."""
     lead = input.ndim - len(shape)
-    stretched = tuple(i + lead for i, s in enumerate(shape) if s == 1 and input.shape[i + lead] != 1)
+    stretched = tuple(
+        i + lead for i, s in enumerate(shape) if s == 1 and input.shape[i + lead] != 1
+    )
     add = namespace(input).add
     return add.reduce(input, axis=tuple(range(lead)) + stretched, keepdims=True).reshape(shape)
 
@@ -230,9 +232,7 @@ def narrow(input, dim, start, length):
             f"start out of range (expected to be in range of [{-size}, {size}], but got {start})"
         )
     if begin + length > size:
-        raise RuntimeError(
-            f"start ({begin}) + length ({length}) exceeds dimension size ({size})."
-        )
+        raise RuntimeError(f"start ({begin}) + length ({length}) exceeds dimension size ({size}).")
     return input[(slice(None),) * d + (slice(begin, begin + length),)]
 
 
@@ -269,7 +269,9 @@ def _cat(dim, *tensors):
     for i, t in enumerate(arrays):
         first = arrays[0]
         if t.ndim != first.ndim:
-            raise RuntimeError(f"Tensors must have same number of dimensions: got {first.ndim} and {t.ndim}")
+            raise RuntimeError(
+                f"Tensors must have same number of dimensions: got {first.ndim} and {t.ndim}"
+            )
         for each in range(t.ndim):
             if each != d and t.shape[each] != first.shape[each]:
                 raise RuntimeError(

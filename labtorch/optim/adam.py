@@ -78,7 +78,12 @@ class Adam(Optimizer):
             state["exp_avg"], state["exp_avg_sq"] = zeros_like(w), zeros_like(w)
             if group["amsgrad"]:
                 state["max_exp_avg_sq"] = zeros_like(w)
-        m, v, s, dtype = state["exp_avg"]._array, state["exp_avg_sq"]._array, self.scratch(w), w.dtype
+        m, v, s, dtype = (
+            state["exp_avg"]._array,
+            state["exp_avg_sq"]._array,
+            self.scratch(w),
+            w.dtype,
+        )
         step = state["step"]._array
         step += 1
         t = step.item()

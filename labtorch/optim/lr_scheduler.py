@@ -222,7 +222,9 @@ class LinearLR(LRScheduler):
         last_epoch: int = -1,
     ) -> None:
         if start_factor > 1.0 or start_factor <= 0:
-            raise ValueError("Starting multiplicative factor expected to be greater than 0 and less or equal to 1.")
+            raise ValueError(
+                "Starting multiplicative factor expected to be greater than 0 and less or equal to 1."
+            )
         if end_factor > 1.0 or end_factor < 0:
             raise ValueError("Ending multiplicative factor expected to be between 0 and 1.")
         self.start_factor = start_factor
@@ -419,7 +421,9 @@ class SequentialLR(LRScheduler):
         last_epoch: int = -1,
     ) -> None:
         if not schedulers:
-            raise ValueError(f"{type(self).__name__} expects at least one scheduler, but got no scheduler.")
+            raise ValueError(
+                f"{type(self).__name__} expects at least one scheduler, but got no scheduler."
+            )
         _require_same(optimizer, schedulers, type(self).__name__)
         if len(milestones) != len(schedulers) - 1:
             raise ValueError(
@@ -465,10 +469,14 @@ class SequentialLR(LRScheduler):
 class ChainedScheduler(SequentialLR):
     """Several schedules at once: each changes what the one before left."""
 
-    def __init__(self, schedulers: Iterable[LRScheduler], optimizer: Optimizer | None = None) -> None:
+    def __init__(
+        self, schedulers: Iterable[LRScheduler], optimizer: Optimizer | None = None
+    ) -> None:
         self._schedulers = list(schedulers)
         if not self._schedulers:
-            raise ValueError(f"{type(self).__name__} expects at least one scheduler to be chained, but got no scheduler.")
+            raise ValueError(
+                f"{type(self).__name__} expects at least one scheduler to be chained, but got no scheduler."
+            )
         self.optimizer = optimizer or self._schedulers[0].optimizer
         _require_same(self.optimizer, self._schedulers, type(self).__name__)
         self._last_lr = self._now()
@@ -486,5 +494,3 @@ def _require_same(optimizer: Optimizer, schedulers: list[LRScheduler], name: str
                 f"{name} expects all schedulers to belong to the same optimizer, but got scheduler "
                 f"at index {i} with another optimizer"
             )
-
-

@@ -234,7 +234,9 @@ def arange(
         floats = any(isinstance(x, float) for x in (start, end, step))
         to = dtypes.get_default_dtype().numpy if floats else np.dtype(np.int64)
     n = int(np.ceil((end - start) / step))
-    array = (start + step * np.arange(n, dtype=np.float64 if to.kind == "f" else np.int64)).astype(to)
+    array = (start + step * np.arange(n, dtype=np.float64 if to.kind == "f" else np.int64)).astype(
+        to
+    )
     return _finish(array, device, requires_grad)
 
 

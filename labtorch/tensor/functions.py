@@ -92,7 +92,9 @@ def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Te
     if isinstance(split_size_or_sections, int):
         size = split_size_or_sections
         if size < 0 or (size == 0 and n):
-            raise RuntimeError(f"split expects split_size be non-negative, but got split_size={size}")
+            raise RuntimeError(
+                f"split expects split_size be non-negative, but got split_size={size}"
+            )
         sizes = [min(size, n - i) for i in range(0, n, size)] if n else [0]
     else:
         sizes = list(split_size_or_sections)
@@ -196,7 +198,9 @@ def std(
 def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False) -> Tensor:
     """The p-norm of the elements (2 unless given)."""
     if p in ("fro", None, 2, 2.0):
-        return arithmetic.sqrt(reduction.sum(arithmetic.square(arithmetic.abs(input)), dim, keepdim))
+        return arithmetic.sqrt(
+            reduction.sum(arithmetic.square(arithmetic.abs(input)), dim, keepdim)
+        )
     if p == float("inf"):
         return reduction.amax(arithmetic.abs(input), dim, keepdim)
     if p == 1:
@@ -228,9 +232,7 @@ def bmm(input: Tensor, mat2: Tensor) -> Tensor:
 def dot(input: Tensor, tensor: Tensor) -> Tensor:
     """The scalar product of two vectors."""
     if input.ndim != 1 or tensor.ndim != 1:
-        raise RuntimeError(
-            f"1D tensors expected, but got {input.ndim}D and {tensor.ndim}D tensors"
-        )
+        raise RuntimeError(f"1D tensors expected, but got {input.ndim}D and {tensor.ndim}D tensors")
     if input.shape != tensor.shape:
         raise RuntimeError(
             f"inconsistent tensor size, expected tensor {list(input.shape)} and src "
@@ -259,8 +261,9 @@ def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     """A copy with `value` wherever mask is true."""
     if mask._array.dtype.kind != "b":
-        raise RuntimeError("masked_fill_ only supports boolean masks, but got mask with dtype "
-                           f"{mask.dtype}")
+        raise RuntimeError(
+            f"masked_fill_ only supports boolean masks, but got mask with dtype {mask.dtype}"
+        )
     if isinstance(value, Tensor) and value.ndim:
         raise RuntimeError(
             "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with "
@@ -291,9 +294,7 @@ def topk(
     values, indices = sort(input, d, descending=largest, stable=True)
     if not input.ndim:
         return reduction.ValuesIndices(values, indices)
-    return reduction.ValuesIndices(
-        shape.narrow(values, d, 0, k), shape.narrow(indices, d, 0, k)
-    )
+    return reduction.ValuesIndices(shape.narrow(values, d, 0, k), shape.narrow(indices, d, 0, k))
 
 
 def sort(
@@ -395,5 +396,3 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     elif array.size and array.max() >= num_classes:
         raise RuntimeError("Class values must be smaller than num_classes.")
     return wrap(np.eye(num_classes, dtype=np.int64)[array])
-
-

@@ -157,7 +157,9 @@ def copy_(self: Tensor, source: Tensor, non_blocking: bool = False) -> Tensor:
 def uniform_(self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Any = None) -> Tensor:
     """Draw every element uniformly from [a, b)."""
     if a > b:
-        raise RuntimeError(f"uniform_ expects to return a [from, to) range, but found from={a} > to={b}")
+        raise RuntimeError(
+            f"uniform_ expects to return a [from, to) range, but found from={a} > to={b}"
+        )
     draw = random.rand(tuple(self.shape), generator=generator, dtype=self.dtype)._array
     return _write(self, "uniform", draw * (b - a) + a)
 

@@ -140,7 +140,9 @@ def randint(
     if high is None or size is None:
         raise TypeError("randint() takes (high, size) or (low, high, size)")
     if low >= high:
-        raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
+        raise RuntimeError(
+            f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}"
+        )
     array = _stream(generator).integers(low, high, _shape((size,)))
     return _drawn(array, dtype or dtypes.int64, device, requires_grad)
 
@@ -164,14 +166,21 @@ rand_like, randn_like = _like(rand), _like(randn)
 
 
 def normal(
-    mean: Any, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None, **options: Any
+    mean: Any,
+    std: Any = 1.0,
+    size: Any = None,
+    *,
+    generator: Generator | None = None,
+    **options: Any,
 ) -> Tensor:
     """Normal draws with the given means and standard deviations (tensors, or numbers and a size)."""
     arrays = [x._array if isinstance(x, Tensor) else x for x in (mean, std)]
     if np.any(np.asarray(arrays[1]) < 0):
         raise RuntimeError("normal expects all elements of std >= 0.0")
     shape = np.broadcast_shapes(*(np.shape(a) for a in arrays)) if size is None else _shape((size,))
-    dtype = next((x.dtype for x in (mean, std) if isinstance(x, Tensor)), options.pop("dtype", None))
+    dtype = next(
+        (x.dtype for x in (mean, std) if isinstance(x, Tensor)), options.pop("dtype", None)
+    )
     draw = _stream(generator).standard_normal(shape, dtype=_floats(dtype))
     return _drawn(draw * arrays[1] + arrays[0], dtype, options.pop("device", None), False)
 

@@ -145,9 +145,7 @@ class Tensor(Variable):
         return -1 if not self.is_cuda else self.device.index
 
     def data_ptr(self) -> int:
-        return (
-            self._array.ctypes.data if not self.is_cuda else self._array.data.ptr
-        )
+        return self._array.ctypes.data if not self.is_cuda else self._array.data.ptr
 
     def storage_offset(self) -> int:
         owner = self._array
@@ -312,7 +310,9 @@ class Tensor(Variable):
     def register_post_accumulate_grad_hook(self, hook: Callable) -> RemovableHandle:
         """Call `hook(self)` after a backward pass has added to `.grad`; leaves only."""
         if self._node is not None:
-            raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
+            raise RuntimeError(
+                "post accumulate grad hooks cannot be registered on non-leaf tensors"
+            )
         if self._post_accumulate is None:
             self._post_accumulate = OrderedDict()
         handle = RemovableHandle(self._post_accumulate)
@@ -440,7 +440,10 @@ class Tensor(Variable):
     def __reduce_ex__(self, protocol: Any) -> Any:
         if self._node is not None:
             raise RuntimeError("only leaf tensors can be pickled; pickle x.detach() instead")
-        return _rebuild, (type(self), {"_array": np.ascontiguousarray(self._array)} | self._own_state())
+        return _rebuild, (
+            type(self),
+            {"_array": np.ascontiguousarray(self._array)} | self._own_state(),
+        )
 
     def _own_state(self) -> dict:
         """Attributes that a copy shares: not memory, gradient, hooks or identity."""

@@ -27,7 +27,9 @@ def get_total_norm(
     norm_type = float(norm_type)
     if not tensors:
         return wrap(np.zeros((), np.float32))
-    norms = np.array([np.linalg.norm(t._array.ravel(), norm_type) for t in tensors if t._array.size])
+    norms = np.array(
+        [np.linalg.norm(t._array.ravel(), norm_type) for t in tensors if t._array.size]
+    )
     total = np.linalg.norm(norms, norm_type) if norms.size else 0.0
     if error_if_nonfinite and not np.isfinite(total):
         raise RuntimeError(
