@@ -1,4 +1,4 @@
-"""Gradients on demand: `grad`, `backward`, and the grad modes."""
+"""Gradients on demand: `grad` and `backward`."""
 
 from __future__ import annotations
 
@@ -6,12 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from labtorch.engine import backward as engine_backward
-from labtorch.engine.modes import enable_grad, inference_mode, no_grad, set_grad_enabled
 from labtorch.engine.variable import wrap
 from labtorch.tensor.tensor import Tensor, _cotangent
-
-__all__ = ["backward", "enable_grad", "grad", "inference_mode", "no_grad", "set_grad_enabled"]
-
 
 def _seeds(roots: Sequence[Tensor], given: Any, create_graph: bool) -> list[Any]:
     given = [given] if isinstance(given, Tensor) else given
