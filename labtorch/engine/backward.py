@@ -7,8 +7,8 @@ the topological order; no recursion and no sorting pass are needed, and a chain 
 
 from __future__ import annotations
 
-import sys
 from heapq import heappop, heappush
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
@@ -16,13 +16,12 @@ import numpy as np
 from labtorch.backend.arrays import namespace, ones_like
 from labtorch.engine import errors, events
 from labtorch.engine.node import Node
-from labtorch.engine.op import Op
 from labtorch.engine.thread import Thread, local
 from labtorch.engine.variable import Variable, wrap
 
 ndarray = np.ndarray
 _ones: dict[np.dtype, Any] = {}
-HELD_HERE = 3  # references to an array held by nobody but this pass, as getrefcount counts them
+HELD_HERE = 2  # references to an array held by nobody but this pass, as getrefcount counts them
 
 
 def backward(
@@ -69,7 +68,9 @@ def _run(
     arrived: dict[Node, Any] = {}  # its cotangent so far; a list of them for a node of many outputs
     leaves: dict[int, list] = {}
     captured: list[list] = []
-    wanted, through, visited = _only_towards(roots, inputs)
+    wanted = through = visited = None
+    if inputs is not None:
+        wanted, through, visited = _only_towards(roots, inputs)
     targets = [root._node or root for root in roots]
     indices = [root._output for root in roots]
     gradients = cotangents
@@ -123,13 +124,11 @@ def _run(
     for entry in reached:
         if entry[0]._hooks:
             entry[1] = _through(entry[0]._hooks, entry[1])
-    return captured + reached
+    return captured + reached if captured else reached
 
 
-def _only_towards(roots: list[Variable], inputs: list[Variable] | None) -> tuple[Any, Any, Any]:
+def _only_towards(roots: list[Variable], inputs: list[Variable]) -> tuple[dict, set, set]:
     """The nodes whose gradients are asked for, those on a way to an input, and both together."""
-    if inputs is None:
-        return None, None, None
     wanted: dict[Node, list] = {}
     for each in inputs:
         if each._node is not None:
@@ -199,8 +198,8 @@ def _zeros(g: Any, spec: tuple, create_graph: bool, others: list) -> Any:
     return wrap(zeros) if create_graph else zeros
 
 
-sum_to_op: Op  # set by labtorch.ops.shape: sums a broadcast gradient back to a shape
-cast_op: Op  # set by labtorch.ops.shape: converts a gradient to its input's dtype
+sum_to_op: Any = None  # set by labtorch.ops.shape: sums a broadcast gradient back to a shape
+cast_op: Any = None  # set by labtorch.ops.shape: converts a gradient to its input's dtype
 
 
 def _fit(gradient: Any, shape: tuple, dtype: Any) -> Any:
@@ -238,7 +237,13 @@ def _through(hooks: dict, g: Any) -> Any:
 
 
 def _accumulate(thread: Thread, reached: list[list], create_graph: bool) -> None:
-    """Add each gradient to its leaf's `.grad`."""
+    """Add each gradient to its leaf's `.grad`.
+
+    A rule may hand on the cotangent it got, a view of it, or an array that it saved. A `.grad` that
+    shared memory with one of these would change when the other does: an array becomes a leaf's own
+    only if nobody else refers to it; otherwise it is copied.
+    """
+    watched = thread.watchers
     reached.reverse()
     while reached:
         leaf, g = reached.pop()
@@ -246,31 +251,21 @@ def _accumulate(thread: Thread, reached: list[list], create_graph: bool) -> None
         if create_graph:
             leaf._grad = g if before is None else before + g
         elif before is None:
-            leaf._grad = wrap(_own(g))
-        else:
+            if g.__class__ is not ndarray or g.base is not None or getrefcount(g) > HELD_HERE:
+                g = np.asarray(g).copy() if isinstance(g, np.generic) else g.copy()
+            leaf._grad = wrap(g)
+        elif before._node is None and before._array.flags.writeable:
             array = before._array
-            if array.flags.writeable and before._node is None:
-                array += g
-                if before._version is not None:
-                    before._version.count += 1
-            else:
-                leaf._grad = wrap(array + g)
-        if thread.watchers:
+            array += g
+            if before._version is not None:
+                before._version.count += 1
+        else:
+            leaf._grad = wrap(before._array + g)
+        if watched:
             events.emit(thread, "leaf_accumulated", leaf, leaf._grad._array)
         if leaf._post_accumulate:
             for hook in list(leaf._post_accumulate.values()):
                 hook(leaf)
-
-
-def _own(g: Any) -> Any:
-    """`g` as an array that nobody else can see: itself where this pass made it, else a copy.
-
-    A rule may hand on the cotangent it got, a view of it, or an array that it saved; a `.grad` that
-    shared memory with one of these would change when the other does.
-    """
-    if g.__class__ is ndarray and g.base is None and sys.getrefcount(g) <= HELD_HERE:
-        return g
-    return np.asarray(g).copy() if isinstance(g, np.generic) else g.copy()
 
 
 def implicit_cotangent(root: Variable) -> Any:
