@@ -12,7 +12,7 @@ from pathlib import Path
 
 import typer
 
-CHECK_TAG = "exercise-check"
+from labtorch.cli.students import CHECK_TAG
 
 
 def report(notebook: Path, timeout: int) -> int:

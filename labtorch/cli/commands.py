@@ -42,6 +42,17 @@ def check(
     raise typer.Exit(report(notebook, timeout))
 
 
+@app.command(hidden=True)
+def students(
+    folder: Annotated[Path, typer.Argument(help="A folder with solutions/ in it.")],
+) -> None:
+    """Make the students' notebooks from the solutions."""
+    from labtorch.cli.students import write_students
+
+    for path in write_students(folder):
+        typer.echo(path)
+
+
 @app.command()
 def doctor() -> None:
     """Say what this machine has, and what to install for what it lacks."""
