@@ -95,7 +95,7 @@ def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Te
             raise RuntimeError(
                 f"split expects split_size be non-negative, but got split_size={size}"
             )
-        sizes = [min(size, n - i) for i in range(0, n, size)] if n else [0]
+        sizes = [size if size < n - i else n - i for i in range(0, n, size)] if n else [0]
     else:
         sizes = list(split_size_or_sections)
         if builtin_sum(sizes) != n:
