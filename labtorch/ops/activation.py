@@ -314,7 +314,9 @@ def _(g, input, weight_shape):
 
 def _per_channel(weight: Any, ndim: int) -> Any:
     """A weight per channel (dimension 1), or one for all, in a shape that broadcasts."""
-    if ndim < 2 or weight.ndim == 0 or weight.shape[0] == 1:
+    if ndim == 0:
+        return weight.reshape(())
+    if ndim == 1 or weight.ndim == 0 or weight.shape[0] == 1:
         return weight
     return weight.reshape((1, weight.shape[0]) + (1,) * (ndim - 2))
 

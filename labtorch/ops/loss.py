@@ -319,7 +319,8 @@ def binary_cross_entropy_with_logits(
 
 
 @op(
-    r"\ell_i = \tfrac{1}{2} e_i^2 \text{ if } |e_i| < \delta \text{ else } \delta (|e_i| - \tfrac{\delta}{2}), \quad e = \hat y - y",
+    r"\ell_i = \tfrac{1}{2} e_i^2 \text{ if } |e_i| < \delta "
+    r"\text{ else } \delta (|e_i| - \tfrac{\delta}{2}), \quad e = \hat y - y",
     broadcasts=True,
 )
 def huber(input, target, delta=1.0):
@@ -347,8 +348,8 @@ def kl(input, target, log_target=False):
     lib = namespace(input)
     if log_target:
         return lib.exp(target) * (target - input)
-    positive = lib.where(target > 0, target, 1)
-    return lib.where(target > 0, target * lib.log(positive), 0).astype(input.dtype) - target * input
+    entropy = lib.where(target == 0, 0, target * lib.log(target)).astype(input.dtype)
+    return entropy - target * input
 
 
 @kl.vjp("input", r"\bar x_i = -\,\bar\ell_i\, t_i")
@@ -360,4 +361,4 @@ def _(g, target, log_target):
 def _(g, input, target, log_target):
     if log_target:
         return g * exp(target) * (target - input + 1)
-    return where(target > 0, g * (log(where(target > 0, target, 1.0)) + 1), g * 0) - g * input
+    return g * (log(target) + target / target - input)  # NaN at t = 0, as PyTorch has it

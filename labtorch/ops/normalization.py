@@ -64,7 +64,8 @@ def _normalized(input: Any, shape: tuple, eps: float, normalized: Any, scale: An
 
 @layer_norm.vjp(
     "input",
-    r"\bar x = \tfrac{1}{\sigma} \bigl(h - \operatorname{mean} h - \hat x \operatorname{mean}(h \hat x)\bigr), \; h = \bar y \odot w",
+    r"\bar x = \tfrac{1}{\sigma} \bigl(h - \operatorname{mean} h "
+    r"- \hat x \operatorname{mean}(h \hat x)\bigr), \; h = \bar y \odot w",
 )
 def _(g, input, normalized_shape, weight, eps, normalized, scale):
     x, scale = _normalized(input, normalized_shape, eps, normalized, scale)
@@ -109,7 +110,8 @@ def _rms_scale(input: Any, shape: tuple, eps: float | None) -> Any:
 
 @rms_norm.vjp(
     "input",
-    r"\bar x = \tfrac{1}{r} \bigl(h - \hat x \operatorname{mean}(h \hat x)\bigr), \; h = \bar y \odot w",
+    r"\bar x = \tfrac{1}{r} \bigl(h - \hat x \operatorname{mean}(h \hat x)\bigr), "
+    r"\; h = \bar y \odot w",
 )
 def _(g, input, normalized_shape, weight, eps):
     scale = _rms_scale(input, normalized_shape, eps)
