@@ -26,8 +26,8 @@ class Diabetes(NamedTuple):
 def diabetes(standardise: bool = False) -> Diabetes:
     """The data as float32 tensors.
 
-    `x`: age in years, sex (1 or 2), body mass index in kg/m^2, mean blood pressure in mm Hg, and six
-    blood serum values; `y`: a score of the disease's progression, from 25 to 346. With
+    `x`: age in years, sex (1 or 2), body mass index in kg/m^2, mean blood pressure in mm Hg, and
+    six blood serum values; `y`: a score of the disease's progression, from 25 to 346. With
     `standardise`, every column of `x`, and `y`, has mean 0 and variance 1.
     """
     try:

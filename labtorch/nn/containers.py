@@ -257,14 +257,15 @@ def _as_parameter(value: Any) -> Any:
     return value
 
 
-def _contents(named: Iterable[tuple[Any, Any]]) -> str:
+def _contents(named: Iterable[tuple[Any, Any]], describe: Any) -> str:
     lines = []
     for name, value in named:
         if isinstance(value, Tensor):
             kind = "Parameter" if isinstance(value, Parameter) else "Tensor"
             size = "x".join(map(str, value.shape))
             where = f" ({value.device})" if value.is_cuda else ""
-            lines.append(f"  ({name}): {kind} containing: [{value.dtype} of size {size}{where}]")
+            what = f"[{describe(value)} of size {size}{where}]"
+            lines.append(f"  ({name}): {kind} containing: {what}")
         else:
             lines.append(f"  ({name}): Object of type: {type(value).__name__}")
     return "\n".join(lines)
@@ -306,14 +307,15 @@ class ParameterList(Module):
         """Add parameters at the end."""
         if not isinstance(values, Iterable) or isinstance(values, Tensor):
             raise TypeError(
-                f"ParameterList.extend should be called with an iterable, but got {type(values).__name__}"
+                "ParameterList.extend should be called with an iterable, but got "
+                + type(values).__name__
             )
         for value in values:
             self.append(value)
         return self
 
     def extra_repr(self) -> str:
-        return _contents(enumerate(self))
+        return _contents(enumerate(self), lambda value: value.dtype)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         raise RuntimeError("ParameterList should not be called.")
@@ -343,7 +345,8 @@ class ParameterDict(Module):
         if not isinstance(key, str):
             raise TypeError(
                 "Index given to ParameterDict cannot be used as a key as it is not a string "
-                f"(type is '{type(key).__name__}'). Open an issue on github if you need non-string keys."
+                f"(type is '{type(key).__name__}'). Open an issue on github if you need "
+                "non-string keys."
             )
         return key
 
@@ -407,7 +410,7 @@ class ParameterDict(Module):
             self[key] = value
 
     def extra_repr(self) -> str:
-        return _contents(self.items())
+        return _contents(self.items(), lambda value: value.type())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         raise RuntimeError("ParameterDict should not be called.")

@@ -33,7 +33,8 @@ class Unflatten(Module):
             raise TypeError("invalid argument type for dim parameter")
         if not isinstance(unflattened_size, (tuple, list)):
             raise TypeError(
-                f"unflattened_size must be a tuple of ints, but found type {type(unflattened_size).__name__}"
+                "unflattened_size must be a tuple of ints, but found type "
+                + type(unflattened_size).__name__
             )
         for i, each in enumerate(unflattened_size):
             if not isinstance(each, int):

@@ -10,8 +10,8 @@ import numpy as np
 
 from labtorch.engine import errors
 from labtorch.engine.apply import apply
-from labtorch.engine.inplace import apply_inplace
 from labtorch.engine.composite import composite
+from labtorch.engine.inplace import apply_inplace
 from labtorch.engine.modes import no_grad
 from labtorch.engine.op import Op
 from labtorch.engine.variable import wrap
@@ -553,7 +553,7 @@ def cross_entropy(
     reduction: str = "mean",
     label_smoothing: float = 0.0,
 ) -> Tensor:
-    """Cross-entropy of logits (N, C, ...) with class indices (N, ...) or probabilities (N, C, ...)."""
+    """Cross-entropy of logits (N, C, ...) with class indices (N, ...) or probabilities."""
     if size_average is not None or reduce is not None:
         reduction = _reduction(size_average, reduce, reduction)
     if label_smoothing < 0.0 or label_smoothing > 1.0:

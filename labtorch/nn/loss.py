@@ -80,7 +80,7 @@ class HuberLoss(_Loss):
 
 
 class CrossEntropyLoss(_WeightedLoss):
-    """Cross-entropy of logits (N, C, ...) with class indices (N, ...) or probabilities (N, C, ...)."""
+    """Cross-entropy of logits (N, C, ...) with class indices (N, ...) or probabilities."""
 
     def __init__(
         self,

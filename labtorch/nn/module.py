@@ -735,7 +735,7 @@ class Module:
         return self._register("_backward_pre_hooks", hook, prepend)
 
     def register_full_backward_hook(self, hook: Callable, prepend: bool = False) -> RemovableHandle:
-        """Call `hook(module, grad_input, grad_output)` when the gradients of the inputs are there."""
+        """Call `hook(module, grad_input, grad_output)` once the inputs' gradients are there."""
         self.__dict__["_hooked"] = True
         return self._register("_backward_hooks", hook, prepend)
 
@@ -754,7 +754,7 @@ class Module:
     _register_state_dict_hook = register_state_dict_post_hook
 
     def register_load_state_dict_pre_hook(self, hook: Callable) -> RemovableHandle:
-        """Call `hook(module, state_dict, prefix, ...)` before the module's own names are matched."""
+        """Call `hook(module, state_dict, prefix, ...)` before its own names are matched."""
         return self._register_load_state_dict_pre_hook(hook, with_module=True)
 
     def _register_load_state_dict_pre_hook(

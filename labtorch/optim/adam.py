@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from labtorch.engine.variable import wrap
-from labtorch.optim.optimizer import Optimizer, check, check_lr, number, zeros_like
+from labtorch.optim.optimizer import Optimizer, check, check_lr, descend, number, zeros_like
 
 multiply, add, subtract, divide = np.multiply, np.add, np.subtract, np.divide
 
@@ -20,7 +20,7 @@ class Adam(Optimizer):
     $$m \leftarrow \beta_1 m + (1 - \beta_1) g, \quad v \leftarrow \beta_2 v + (1 - \beta_2) g^2$$
     $$w \leftarrow w - \eta\, \frac{m / (1 - \beta_1^t)}{\sqrt{v / (1 - \beta_2^t)} + \epsilon}$$
 
-    `weight_decay` adds to the gradient (with `decoupled_weight_decay`, shrinks the weights instead);
+    `weight_decay` adds to the gradient, or shrinks the weights with `decoupled_weight_decay`;
     `amsgrad` divides by the largest v so far. Source: Kingma and Ba (2015); Reddi et al. (2018).
     """
 
@@ -85,8 +85,8 @@ class Adam(Optimizer):
             w.dtype,
         )
         step = state["step"]._array
-        step += 1
-        t = step.item()
+        t = step.item() + 1
+        step[...] = t
         beta1, beta2 = self.beta1, self.beta2
         # m += (1 - beta1) (g - m), and the same for v with g^2
         add(m, multiply(subtract(g, m, s), number(1 - beta1, dtype), s), m)
@@ -98,11 +98,11 @@ class Adam(Optimizer):
         root2 = sqrt(1 - beta2**t)
         scale = np.asarray(self.lr * root2 / (1 - beta1**t), dtype)
         add(np.sqrt(v, s), number(group["eps"] * root2, dtype), s)
-        subtract(w, multiply(divide(m, s, s), scale, s), w)
+        descend(w, multiply(divide(m, s, s), scale, s))
 
 
 class AdamW(Adam):
-    """Adam whose weight decay shrinks the weights directly. Source: Loshchilov and Hutter (2019)."""
+    """Adam whose weight decay shrinks the weights. Source: Loshchilov and Hutter (2019)."""
 
     def __init__(
         self,

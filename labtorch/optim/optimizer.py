@@ -28,7 +28,7 @@ from labtorch.engine.thread import local
 from labtorch.engine.variable import Version, wrap
 from labtorch.tensor.tensor import RemovableHandle, Tensor
 
-multiply, add, negative = np.multiply, np.add, np.negative
+multiply, add, subtract, negative = np.multiply, np.add, np.subtract, np.negative
 
 
 class _Required:
@@ -90,7 +90,7 @@ class Optimizer:
 
     def scratch(self, like: np.ndarray, slot: int = 0) -> np.ndarray:
         """An array for an intermediate result, shared by all parameters of this shape."""
-        key = (like.shape, like.dtype, slot)
+        key = (like.shape, like.dtype.num, slot)
         found = self._scratch.get(key)
         if found is None:
             found = self._scratch[key] = np.empty_like(like)
@@ -208,7 +208,8 @@ class Optimizer:
         for name, default in self.defaults.items():
             if default is required and name not in param_group:
                 raise ValueError(
-                    f"parameter group didn't specify a value of required optimization parameter {name}"
+                    "parameter group didn't specify a value of required optimization parameter "
+                    + name
                 )
             param_group.setdefault(name, default)
         if len(params) != len({id(each) for each in params}):
@@ -317,6 +318,14 @@ def _taken(name: str, value: Any, parameter: Tensor) -> Any:
     if name != "step" and parameter.is_floating_point() and array.dtype.kind == "f":
         return wrap(array.astype(parameter._array.dtype))
     return wrap(array.copy())
+
+
+def descend(w: np.ndarray, change: np.ndarray) -> None:
+    """w -= change, in place."""
+    if w.size == 1:  # NumPy is three times as slow where one element is both operand and result
+        w[...] = w - change
+    else:
+        subtract(w, change, w)
 
 
 def zeros_like(w: np.ndarray) -> Tensor:

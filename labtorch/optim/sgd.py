@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from labtorch.engine.variable import wrap
-from labtorch.optim.optimizer import Optimizer, check, check_lr, number
+from labtorch.optim.optimizer import Optimizer, check, check_lr, descend, number
 
-multiply, add, subtract = np.multiply, np.add, np.subtract
+multiply, add = np.multiply, np.add
 
 
 class SGD(Optimizer):
@@ -61,8 +61,8 @@ class SGD(Optimizer):
         self, group: dict[str, Any], state: dict[str, Any], w: np.ndarray, g: np.ndarray
     ) -> None:
         u, mu = g, group["momentum"]
-        s = self.scratch(w)
         if mu:
+            s = self.scratch(w)
             buffer = state.get("momentum_buffer")
             if buffer is None:
                 b = g.copy()
@@ -72,4 +72,4 @@ class SGD(Optimizer):
                 multiply(b, number(mu, w.dtype), b)
                 add(b, multiply(g, number(1 - group["dampening"], w.dtype), s), b)
             u = add(g, multiply(b, number(mu, w.dtype), s), s) if group["nesterov"] else b
-        subtract(w, multiply(u, number(self.lr, w.dtype), s), w)
+        descend(w, u * number(self.lr, w.dtype))
