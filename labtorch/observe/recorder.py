@@ -74,6 +74,7 @@ class Recorder(Watcher):
         self.sources: dict[tuple[int, int], int] = {}
         self.places: list[tuple[CodeType, int]] = []
         self.names: dict[tuple[int, int], str] = {}
+        self.roots: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()  # model -> its variable
         self._begin()
 
     def _begin(self) -> None:
@@ -90,7 +91,7 @@ class Recorder(Watcher):
         self.entries: list[Entry] = []
         self.where: dict[int, tuple[int, int]] = {}  # tensor identity -> (entry, output)
         self.by_sequence: dict[int, int] = {}  # op call or leaf identity -> entry
-        self.scopes: list[tuple] = []  # (parent, module reference, its class)
+        self.scopes: list[tuple] = []  # (parent, module reference, its class, its name)
         self.scope_at: dict[int, int] = {}
         self.values: dict[int, Probe] = {}
         self.gradients: dict[int, Probe] = {}
@@ -195,8 +196,16 @@ class Recorder(Watcher):
             at = self.scope_at[scope[2] or id(scope)] = len(self.scopes)
             module = scope[1]()
             hash(scope[1])  # while the module lives: a reference to a dead one could not be hashed
-            self.scopes.append((parent, scope[1], type(module).__name__))
+            name = self.roots.get(module, "") if parent is None else ""
+            self.scopes.append((parent, scope[1], type(module).__name__, name))
         return at
+
+    def scope_entered(self, scope: tuple) -> None:
+        """Learn what the user calls a model, where it is called."""
+        if scope[0] is None:
+            module = scope[1]()
+            if module not in self.roots:
+                self.roots[module] = structure.variable_name(module, source.calling_frame())
 
     def op_failed(self, call: Call, error: Exception) -> None:
         at = self._enter(call, (((), np.dtype("f4")),))

@@ -73,7 +73,7 @@ class Scope(TypedDict):
 
     id: int  # its position in Graph["scopes"]
     parent: int | None
-    name: str  # "linear"; for a root module, its class name
+    name: str  # "linear"; for a root module, the user's variable ("model"), else its class
     path: str  # the state_dict path from the root module; "" for the root itself
     type: str  # the class: "Linear"
 

@@ -9,18 +9,17 @@ import numpy as np
 
 from labtorch.engine import events
 from labtorch.engine.op import ARGUMENT, KEPT, OUTPUT
-from labtorch.engine.variable import Variable
 from labtorch.observe import source
 from labtorch.observe.snapshot import Edge, Graph, Saved, Scope
 
 
-def variable_name(tensor: Variable, frame: FrameType | None) -> str:
-    """What the user's code calls a tensor at the moment, or ''."""
+def variable_name(thing: object, frame: FrameType | None) -> str:
+    """What the user's code calls a tensor or a model at the moment, or ''."""
     if frame is None:
         return ""
     for names in (frame.f_locals, frame.f_globals):
         for name, value in list(names.items()):
-            if value is tensor and not name.startswith("_"):
+            if value is thing and not name.startswith("_"):
                 return name
     return ""
 
@@ -137,11 +136,11 @@ def _scopes(scopes: list[tuple]) -> tuple[list[Scope], dict[int, tuple[str, str,
     plain: list[Scope] = []
     names: dict[int, tuple[str, str, int | None]] = {}
     roots: list[int] = []
-    for at, (parent, reference, kind) in enumerate(scopes):
+    for at, (parent, reference, kind, called) in enumerate(scopes):
         module = reference()
         if parent is None:
             roots.append(at)
-            path, name = "", kind
+            path, name = "", called or kind
         else:
             path = _path(scopes, roots, at, module)
             name = path.rsplit(".", 1)[-1] or kind

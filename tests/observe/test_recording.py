@@ -374,3 +374,12 @@ def test_measuring_stops_when_the_budget_is_spent():
             step()
     assert len(recording.steps) == 1 and len(recording.losses) == 20
     assert "19 of 20 steps were not measured" in recording.dropped
+
+
+def test_a_model_goes_by_the_name_that_the_user_gave_it():
+    classifier, criterion = nn.Linear(2, 2), nn.MSELoss()
+    with observe.record() as recording:
+        criterion(classifier(torch.ones(1, 2)), torch.zeros(1, 2))
+        nn.ReLU()(torch.ones(2))
+    scopes = recording.graph()["scopes"]
+    assert [s["name"] for s in scopes] == ["classifier", "criterion", "ReLU"]
