@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -131,7 +132,7 @@ class DataLoader:
             yield from map(self.collate_fn, samples)
             return
         for places in self.batch_sampler:  # type: ignore[union-attr]
-            batch = [sample for sample, _ in zip(samples, places)]
+            batch = list(islice(samples, len(places)))
             if not batch or (len(batch) < len(places) and self.drop_last):
                 return
             yield self.collate_fn(batch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -466,10 +467,10 @@ def _warn_sizes(input: Tensor, target: Tensor) -> None:
 
 def _user_level() -> int:
     """How far up the user's own frame is, for a warning that should name it."""
-    level, frame, user = 1, errors.sys._getframe(1), errors.user_frame()
+    level, frame, user = 1, sys._getframe(1), errors.user_frame()
     while frame is not None and frame is not user:
         frame, level = frame.f_back, level + 1
-    return level - 1
+    return level
 
 
 def mse_loss(
