@@ -93,7 +93,8 @@ class Adam(Optimizer):
         multiply(v, number(beta2, dtype), v)
         add(v, multiply(multiply(g, g, s), number(1 - beta2, dtype), s), v)
         if group["amsgrad"]:
-            v = np.maximum(state["max_exp_avg_sq"]._array, v, state["max_exp_avg_sq"]._array)
+            largest = state["max_exp_avg_sq"]._array
+            v = np.maximum(largest, v, out=largest)
         # both corrections as numbers: root2 multiplies eps and the step instead of dividing sqrt(v)
         root2 = sqrt(1 - beta2**t)
         scale = np.asarray(self.lr * root2 / (1 - beta1**t), dtype)
