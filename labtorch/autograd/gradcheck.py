@@ -106,7 +106,13 @@ def gradgradcheck(
 
 
 def _check(
-    func: Callable, given: tuple, wanted: list[int], eps: float, atol: float, rtol: float, fast: bool
+    func: Callable,
+    given: tuple,
+    wanted: list[int],
+    eps: float,
+    atol: float,
+    rtol: float,
+    fast: bool,
 ) -> None:
     draws = np.random.default_rng(0)
     with enable_grad():

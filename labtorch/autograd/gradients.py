@@ -9,6 +9,7 @@ from labtorch.engine import backward as engine_backward
 from labtorch.engine.variable import wrap
 from labtorch.tensor.tensor import Tensor, _cotangent
 
+
 def _seeds(roots: Sequence[Tensor], given: Any, create_graph: bool) -> list[Any]:
     given = [given] if isinstance(given, Tensor) else given
     given = [None] * len(roots) if given is None else list(given)

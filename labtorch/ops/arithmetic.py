@@ -159,7 +159,10 @@ def abs(input):
 
 @abs.vjp("input", r"\bar x = \bar y \odot \operatorname{sign} x")
 def _(g, input):
-    return g * sign(input)
+    if getattr(input, "_array", input).dtype.kind != "c":
+        return g * sign(input)
+    size = abs(input)
+    return g * (input / where(size == 0, 1.0, size))
 
 
 @op(r"y = \operatorname{sign} x")
@@ -424,12 +427,40 @@ def _(g):
     return conj(g)
 
 
+@op(r"y = \operatorname{Re} x", view=True)
+def real(input):
+    return input.real
+
+
+@real.vjp("input", r"\bar x = \bar y")
+def _(g, input_dtype):
+    from labtorch.ops.shape import cast
+
+    return cast(g, input_dtype)
+
+
+@op(r"y = \operatorname{Im} x", view=True)
+def imag(input):
+    if input.dtype.kind != "c":
+        raise RuntimeError("imag is not implemented for tensors with non-complex dtypes.")
+    return input.imag
+
+
+@imag.vjp("input", r"\bar x = i\,\bar y")
+def _(g, input_dtype):
+    from labtorch.ops.shape import cast
+
+    return cast(g, input_dtype) * 1j
+
+
 _conj_op = conj
 
 
-def conj(x: Any) -> Any:  # noqa: F811 - the op is only recorded for complex numbers
+def conj(x: Any) -> Any:
     """The complex conjugate; a real array, tensor or Python number is returned as it is."""
     array = getattr(x, "_array", x)
-    if getattr(array, "dtype", None) is None or array.dtype.kind != "c":
+    if getattr(array, "dtype", None) is None:
+        return x.conjugate() if isinstance(x, complex) else x
+    if array.dtype.kind != "c":
         return x
     return _conj_op(x)

@@ -176,7 +176,11 @@ class Tensor(Variable):
 
     @property
     def real(self) -> Tensor:
-        return variable.wrap(self._array.real) if self.is_complex() else self
+        return apply(arithmetic.real, (self,)) if self.is_complex() else self
+
+    @property
+    def imag(self) -> Tensor:
+        return apply(arithmetic.imag, (self,))
 
     # ---------------------------------------------------------------- autograd
     @property
