@@ -1,0 +1,32 @@
+"""One style for the figures that the chapters draw with matplotlib.
+
+Colours are those of the views: blue for positive and for what is right, orange for negative and for
+what goes wrong; both read on a light and on a dark page, and apart for colour-blind eyes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+BLUE, ORANGE, GREY = "#0877bd", "#f59322", "#808080"
+
+
+def figure(*titles: str, width: float = 4.2, height: float = 3.0) -> Any:
+    """A figure with one set of axes per title; returns the axes (one, or a list)."""
+    import matplotlib.pyplot as plt
+
+    picture, axes = plt.subplots(
+        1, len(titles), figsize=(width * len(titles), height), layout="constrained", squeeze=False
+    )
+    picture.patch.set_alpha(0)
+    for each, title in zip(axes[0], titles):
+        each.set_title(title, fontsize=10, color=GREY)
+        each.patch.set_alpha(0)
+        each.tick_params(colors=GREY, labelsize=8)
+        each.xaxis.label.set_color(GREY)
+        each.yaxis.label.set_color(GREY)
+        for side in ("top", "right"):
+            each.spines[side].set_visible(False)
+        for side in ("left", "bottom"):
+            each.spines[side].set_color(GREY)
+    return axes[0][0] if len(titles) == 1 else list(axes[0])
