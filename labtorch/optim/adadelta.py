@@ -69,4 +69,4 @@ class Adadelta(Optimizer):
         multiply(u, g, u)
         multiply(d, rho, d)
         add(d, multiply(multiply(u, u, s), rest, s), d)
-        descend(w, multiply(u, number(float(group["lr"]), dtype), s))
+        descend(w, u, float(group["lr"]), s)

@@ -97,9 +97,9 @@ class Adam(Optimizer):
             v = np.maximum(largest, v, out=largest)
         # both corrections as numbers: root2 multiplies eps and the step instead of dividing sqrt(v)
         root2 = sqrt(1 - beta2**t)
-        scale = np.asarray(self.lr * root2 / (1 - beta1**t), dtype)
+        rate = self.lr * root2 / (1 - beta1**t)
         add(np.sqrt(v, s), number(group["eps"] * root2, dtype), s)
-        descend(w, multiply(divide(m, s, s), scale, s))
+        descend(w, divide(m, s, s), rate, s)
 
 
 class AdamW(Adam):

@@ -25,7 +25,7 @@ import numpy as np
 from labtorch.engine import events
 from labtorch.engine.modes import enable_grad
 from labtorch.engine.thread import local
-from labtorch.engine.variable import Version, wrap
+from labtorch.engine.variable import wrap
 from labtorch.tensor.tensor import RemovableHandle, Tensor
 
 multiply, add, subtract, negative = np.multiply, np.add, np.subtract, np.negative
@@ -132,18 +132,14 @@ class Optimizer:
     def step_group(self, group: dict[str, Any]) -> None:
         """Apply the rule to every parameter of a group that has a gradient."""
         self.begin(group)
-        state, plain = self.state, not (group.get("weight_decay") or group.get("maximize"))
+        step, state = self.step_parameter, self.state
+        plain = not (group.get("weight_decay") or group.get("maximize"))
         for parameter in group["params"]:
             gradient = parameter._grad
-            if gradient is None:
-                continue
-            w, g = parameter._array, gradient._array
-            if not plain:
-                g = self.descent(group, w, g)
-            self.step_parameter(group, state[parameter], w, g)
-            if parameter._version is None:
-                parameter._version = Version()
-            parameter._version.count += 1
+            if gradient is not None:
+                w, g = parameter._array, gradient._array
+                step(group, state[parameter], w, g if plain else self.descent(group, w, g))
+                parameter.version().count += 1
 
     def _run_pre_hooks(self, closure: Any) -> None:
         for hook in list(self._step_pre_hooks.values()):
@@ -320,12 +316,12 @@ def _taken(name: str, value: Any, parameter: Tensor) -> Any:
     return wrap(array.copy())
 
 
-def descend(w: np.ndarray, change: np.ndarray) -> None:
-    """w -= change, in place."""
-    if w.size == 1:  # NumPy is three times as slow where one element is both operand and result
-        w[...] = w - change
+def descend(w: np.ndarray, u: np.ndarray, lr: float, out: np.ndarray | None = None) -> None:
+    """w <- w - lr u, in place; `out` may take lr u."""
+    if w.size == 1:  # five times as fast on Python numbers, and rounded once instead of twice
+        w.fill(w.item() - lr * u.item())
     else:
-        subtract(w, change, w)
+        subtract(w, multiply(u, number(lr, w.dtype), out), w)
 
 
 def zeros_like(w: np.ndarray) -> Tensor:

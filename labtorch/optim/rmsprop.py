@@ -81,4 +81,4 @@ class RMSprop(Optimizer):
             b = state["momentum_buffer"]._array
             multiply(b, number(group["momentum"], dtype), b)
             u = add(b, u, b)
-        descend(w, multiply(u, number(float(group["lr"]), dtype), s))
+        descend(w, u, float(group["lr"]), s)

@@ -54,8 +54,16 @@ class SGD(Optimizer):
         }
         super().__init__(params, defaults)
 
-    def begin(self, group: dict[str, Any]) -> None:
-        self.lr = float(group["lr"])
+    def step_group(self, group: dict[str, Any]) -> None:
+        if group["momentum"] or group["weight_decay"] or group["maximize"]:
+            return super().step_group(group)
+        lr = float(group["lr"])  # w <- w - lr g needs no state and no call per parameter
+        for parameter in group["params"]:
+            gradient = parameter._grad
+            if gradient is not None:
+                descend(parameter._array, gradient._array, lr)
+                parameter.version().count += 1
+        return None
 
     def step_parameter(
         self, group: dict[str, Any], state: dict[str, Any], w: np.ndarray, g: np.ndarray
@@ -72,4 +80,4 @@ class SGD(Optimizer):
                 multiply(b, number(mu, w.dtype), b)
                 add(b, multiply(g, number(1 - group["dampening"], w.dtype), s), b)
             u = add(g, multiply(b, number(mu, w.dtype), s), s) if group["nesterov"] else b
-        descend(w, u * number(self.lr, w.dtype))
+        descend(w, u, float(group["lr"]))
