@@ -87,7 +87,7 @@ class ChainDataset(IterableDataset):
             yield from each
 
     def __len__(self) -> int:
-        return sum(len(each) for each in self.datasets)  # type: ignore[arg-type]
+        return sum(len(each) for each in self.datasets)  # type: ignore[arg-type,misc]
 
 
 class Subset(Dataset[T_co]):

@@ -322,7 +322,7 @@ class GLU(_Along):
         super().__init__(dim)
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.glu(input, self.dim)  # type: ignore[arg-type] - never None here
+        return F.glu(input, self.dim)  # type: ignore[arg-type]  # never None here
 
 
 class Softmax(_Along):

@@ -27,7 +27,7 @@ class _Numbered(Module):
     def _key(self, index: Any) -> str:
         return str(_position(index, len(self)))
 
-    def _renumber(self, modules: Iterable[Module]) -> None:
+    def _renumber(self, modules: Iterable[Any]) -> None:
         self._modules = OrderedDict((str(i), module) for i, module in enumerate(modules))
 
     def __len__(self) -> int:
@@ -74,7 +74,7 @@ class _Numbered(Module):
 
     def pop(self, index: Any) -> Module:
         """Remove the module at `index` and return it."""
-        module = self[index]
+        module = self[index]  # type: ignore[index]  # subclasses define it
         del self[index]
         return module
 
@@ -96,7 +96,7 @@ class Sequential(_Numbered):
 
     def forward(self, input: Any) -> Any:
         for module in self._modules.values():
-            input = module(input)
+            input = module(input)  # type: ignore[misc]  # None is never among them
         return input
 
     def _key(self, index: Any) -> str:
@@ -159,7 +159,7 @@ class ModuleList(_Numbered):
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
-            return type(self)(list(self._modules.values())[index])
+            return type(self)(list(self)[index])
         return self._modules[self._key(index)]
 
     def extend(self, modules: Iterable[Module]) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Sequence
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -467,7 +468,8 @@ def _warn_sizes(input: Tensor, target: Tensor) -> None:
 
 def _user_level() -> int:
     """How far up the user's own frame is, for a warning that should name it."""
-    level, frame, user = 1, sys._getframe(1), errors.user_frame()
+    level, user = 1, errors.user_frame()
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None and frame is not user:
         frame, level = frame.f_back, level + 1
     return level
@@ -681,7 +683,7 @@ def gaussian_nll_loss(
     loss.check_reduction(reduction)
     bounded = var.clone()  # type: ignore[attr-defined]
     with no_grad():
-        bounded.clamp_(min=eps)  # type: ignore[attr-defined] - the gradient passes the bound
+        bounded.clamp_(min=eps)  # type: ignore[attr-defined]  # the gradient passes the bound
     error = input - target
     losses = (arithmetic.log(bounded) + error * error / bounded) * 0.5
     if full:

@@ -535,7 +535,8 @@ class Module:
     ) -> OrderedDict:
         """All parameters and persistent buffers by path, sharing the module's memory."""
         if args:
-            destination, prefix, keep_vars = (*args, *(destination, prefix, keep_vars)[len(args) :])
+            given = [*args, *(destination, prefix, keep_vars)[len(args) :]]
+            destination, prefix, keep_vars = given
         if destination is None:
             destination = OrderedDict()
             destination._metadata = OrderedDict()

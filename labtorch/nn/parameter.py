@@ -41,7 +41,7 @@ class UninitializedParameter(Parameter):
     def materialize(self, shape: Any) -> None:
         """Take a shape, and memory for it; the parameter is then an ordinary one."""
         self._array = Tensor(*shape).to(self.dtype)._array
-        self.__class__ = Parameter
+        self.__class__ = Parameter  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         return "<UninitializedParameter>"
@@ -55,7 +55,7 @@ def _adopt(cls: type, data: Tensor | None, requires_grad: bool) -> Any:
             f"cannot make a {cls.__name__} from {type(data).__name__}: it takes a tensor, "
             f"{cls.__name__}(labtorch.tensor(data))"
         )
-    out = object.__new__(cls)
+    out: Any = object.__new__(cls)
     out._array = data._array
     if requires_grad:
         out.requires_grad = True
