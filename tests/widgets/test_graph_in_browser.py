@@ -47,12 +47,12 @@ def focused(notebook: Any) -> str:
 
 
 def test_linear_is_a_module_that_collapses_and_expands(graph: Any) -> None:
-    header = graph.page.locator('.lt-header[data-key="/LinearRegression/linear"]')
+    header = graph.page.locator('.lt-header[data-key="/model/linear"]')
     assert "Linear" in header.text_content()
     assert graph.page.locator(LINEAR).count() == 1
     header.click()
-    wait_for(lambda: "/LinearRegression/linear" in keys(graph))
-    closed = graph.page.locator('.lt-item[data-key="/LinearRegression/linear"]')
+    wait_for(lambda: "/model/linear" in keys(graph))
+    closed = graph.page.locator('.lt-item[data-key="/model/linear"]')
     assert closed.get_attribute("aria-expanded") == "false"
     assert "1 op · 4 parameters" in closed.text_content()
     assert graph.page.locator(f"{LINEAR}:not(.lt-leaving)").count() == 0
@@ -65,9 +65,9 @@ def test_levels_open_and_close_all_at_once(graph: Any) -> None:
     for _ in range(2):
         graph.page.get_by_role("button", name="Close one level of modules").click()
         time.sleep(0.4)
-    assert [key for key in keys(graph) if key.count("/")] == ["/LinearRegression", "/MSELoss"]
+    assert [key for key in keys(graph) if key.count("/")] == ["/model", "/criterion"]
     graph.page.get_by_role("button", name="Open one level of modules").click()
-    wait_for(lambda: "/LinearRegression/linear" in keys(graph))
+    wait_for(lambda: "/model/linear" in keys(graph))
 
 
 def test_edges_carry_the_shapes(graph: Any) -> None:
@@ -84,7 +84,7 @@ def test_a_click_on_linear_opens_value_gradient_formula_and_source(graph: Any) -
         assert heading in text
     assert pane.locator(".lt-source").inner_text().strip() == "return self.linear(x)"
     assert pane.locator(".lt-source u").inner_text() == "self.linear(x)"
-    assert "line 15" in text
+    assert "line 16" in text
     assert pane.locator(".lt-vjp math").count() >= 2
     row = "recording.snapshot()['rows'][recording_linear]"
     graph.run(
@@ -94,7 +94,9 @@ def test_a_click_on_linear_opens_value_gradient_formula_and_source(graph: Any) -
     shown = pane.locator(".lt-moments dd").first.inner_text().replace("−", "-")
     assert float(shown) == pytest.approx(mean, rel=1e-2)
     assert pane.locator(".lt-heat").count() == 2
-    graph.screenshot("graph-pane")
+    graph.screenshot("graph-pane", ".lt-view")
+    pane.locator(".lt-pane-body").evaluate("body => body.scrollTop = body.scrollHeight")
+    graph.screenshot("graph-pane-end", ".lt-view")
 
 
 def test_a_small_parameter_shows_its_exact_numbers(graph: Any) -> None:
@@ -127,7 +129,7 @@ def test_the_keyboard_does_it_all(graph: Any) -> None:
     loss = focused(graph)
     assert loss.endswith("mse_loss")
     press(graph, "ArrowUp")
-    assert focused(graph) in (":input:y", "/LinearRegression/linear:op:linear")
+    assert focused(graph) in (":input:y", "/model/linear:op:linear")
     graph.page.locator(LINEAR).focus()
     press(graph, "ArrowDown")
     assert focused(graph) == loss
@@ -138,17 +140,25 @@ def test_the_keyboard_does_it_all(graph: Any) -> None:
     pane.wait_for(state="visible")
     press(graph, "Escape")
     pane.wait_for(state="hidden")
-    wait_for(lambda: focused(graph) == "/LinearRegression/linear:op:linear")
+    wait_for(lambda: focused(graph) == "/model/linear:op:linear")
     press(graph, "-")
-    wait_for(lambda: focused(graph) == "/LinearRegression/linear")
+    wait_for(lambda: focused(graph) == "/model/linear")
     assert graph.page.locator(LINEAR + ":not(.lt-leaving)").count() == 0
     press(graph, "+")
     wait_for(lambda: graph.page.locator(LINEAR).count() == 1)
-    # JupyterLab's own shortcuts must not have moved or changed the cells.
-    assert (
-        graph.page.evaluate("() => window.jupyterapp.shell.currentWidget.content.widgets.length")
-        == 3
-    )
+
+
+def test_keys_pressed_in_the_graph_stay_there(graph: Any) -> None:
+    """JupyterLab's shortcuts would select another cell, or begin to edit one."""
+    state = """() => {
+        const notebook = window.jupyterapp.shell.currentWidget.content;
+        return [notebook.activeCellIndex, notebook.mode, notebook.widgets.length];
+    }"""
+    graph.page.locator(LINEAR).focus()
+    before = graph.page.evaluate(state)
+    for key in ("ArrowUp", "ArrowDown", "a", "b", "+", "Enter"):
+        press(graph, key)
+    assert graph.page.evaluate(state) == before
 
 
 def test_only_one_box_is_a_tab_stop(graph: Any) -> None:
@@ -179,7 +189,7 @@ def test_the_nodes_stand_in_a_table_too(graph: Any) -> None:
     rows = graph.page.locator(".lt-table tbody tr")
     wait_for(lambda: rows.count() == 6)
     assert "linear.weight" in graph.page.locator(".lt-table").inner_text()
-    graph.screenshot("graph-table")
+    graph.screenshot("graph-table", ".lt-view")
 
 
 def test_markup_in_a_name_is_shown_and_never_run(open_notebook: Any) -> None:
@@ -200,8 +210,8 @@ def test_reduced_motion_is_respected(open_notebook: Any) -> None:
     cells = [MODEL.replace("{seconds}", "0"), "import labtorch.observe", RECORD]
     notebook = open_notebook(cells, reduced_motion="reduce")
     notebook.run_all(timeout=20)
-    notebook.page.locator('.lt-header[data-key="/LinearRegression/linear"]').click()
-    wait_for(lambda: "/LinearRegression/linear" in keys(notebook))
+    notebook.page.locator('.lt-header[data-key="/model/linear"]').click()
+    wait_for(lambda: "/model/linear" in keys(notebook))
     assert notebook.page.locator(".lt-leaving").count() == 0
 
 
@@ -214,6 +224,6 @@ def test_nothing_serious_for_axe_in_either_theme(graph: Any, theme: str) -> None
     graph.page.locator(".lt-pane math").first.wait_for()
     graph.page.mouse.move(5, 5)
     time.sleep(0.4)
-    graph.screenshot(f"graph-{theme}")
+    graph.screenshot(f"graph-{theme}", ".lt-view")
     assert serious(graph.page) == []
     graph.theme("light")

@@ -13,6 +13,7 @@ from tests.widgets.program import cells
 pytestmark = pytest.mark.browser
 
 PANEL = ".lt-view[data-state]"
+OUTPUT = ".jp-OutputArea-output:has(.lt-view)"
 
 
 @pytest.fixture
@@ -179,7 +180,7 @@ def test_a_step_that_raises_is_told_with_its_line_and_keeps_the_history(open_not
     assert "8 of" in notebook.page.locator("[data-role=count]").inner_text()
     assert notebook.page.locator(".lt-line").get_attribute("d").count("L") == 7
     assert notebook.page.locator(".lt-failed").count() == 1
-    notebook.screenshot("panel-error")
+    notebook.screenshot("panel-error", OUTPUT)
 
 
 def test_a_loss_that_is_no_number_stops_with_the_first_op_that_made_one(open_notebook: Any) -> None:
@@ -197,7 +198,7 @@ def test_a_loss_that_is_no_number_stops_with_the_first_op_that_made_one(open_not
     assert "linear" in alarm.inner_text()
     assert "step 8" in alarm.inner_text()
     wait_for(lambda: notebook.page.locator(".lt-failed").count() == 1)
-    notebook.screenshot("panel-nonfinite")
+    notebook.screenshot("panel-nonfinite", OUTPUT)
 
 
 def test_the_language_changes_while_it_trains(panel: Any) -> None:
@@ -227,6 +228,6 @@ def test_nothing_serious_for_axe_in_either_theme(panel: Any, theme: str) -> None
     click(panel, "Pause")
     panel.page.mouse.move(5, 5)
     time.sleep(0.4)
-    panel.screenshot(f"panel-{theme}")
+    panel.screenshot(f"panel-{theme}", OUTPUT)
     assert serious(panel.page) == []
     panel.theme("light")

@@ -24,7 +24,7 @@ class GraphView(View):
     scene = traitlets.Dict().tag(sync=True)
     detail = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
     timeline = traitlets.Bool(True).tag(sync=True)
-    height = traitlets.Int(520).tag(sync=True)
+    height = traitlets.Int(480).tag(sync=True)
 
     def __init__(
         self,
@@ -153,12 +153,12 @@ class GraphView(View):
 
     def _failure(self, snapshot: Any) -> dict[str, Any] | None:
         failure = snapshot["failure"]
-        if failure is None:
+        if failure is None or self._outline is None:
             return None
         node = failure["node"]
         return {
             "key": self._owner[node] if node is not None else None,
-            "op": failure["op"],
+            "op": culprit(self._outline.graph, failure),
             "kind": failure["kind"],
             "message": failure["message"],
         }
@@ -182,3 +182,11 @@ class GraphView(View):
             | glance(rows[node["id"]])
             for key, node in zip(self._outline.node_keys, self._outline.nodes, strict=True)
         ]
+
+
+def culprit(graph: Any, failure: Any) -> str:
+    """What failed, by name: the op, or the tensor that was bad before any op touched it."""
+    if failure["op"] or failure["node"] is None:
+        return failure["op"]
+    node = graph["nodes"][failure["node"]]
+    return node["name"] or node["kind"]

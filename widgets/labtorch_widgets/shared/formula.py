@@ -33,8 +33,9 @@ def _tidy(element: ET.Element) -> None:
         element.set("accent", "true")
         element[1].set("stretchy", "false")
         element[1].text = "\u203e"
-    if tag == "mo" and element.text == "\u22a4":  # a transpose is a name, not an operator
-        element.tag = f"{{{NAMESPACE}}}mi"
+    if tag == "mo" and element.text == "\u22a4":
+        # As an operator it gets room around it, and few fonts draw it at a superscript's size.
+        element.tag, element.text = f"{{{NAMESPACE}}}mi", "T"
         element.set("mathvariant", "normal")
     if tag == "mrow" and len(element) > 1 and all(_upright(child) for child in element):
         # "r e l u" set letter by letter: an identifier of several letters is upright by itself.

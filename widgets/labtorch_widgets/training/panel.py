@@ -12,7 +12,7 @@ from typing import Any
 import ipywidgets
 import traitlets
 
-from ..graph.view import GraphView
+from ..graph.view import GraphView, culprit
 from ..shared.cursor import TimeCursor
 from ..shared.numbers import number, plain
 from ..shared.source import Recording
@@ -93,7 +93,11 @@ class PanelView(View):
             failure = recording.snapshot(step)["failure"]
             if failure is None or failure["kind"] != "nonfinite":
                 break
-            first = {"step": step, "op": failure["op"], "message": failure["message"]}
+            first = {
+                "step": step,
+                "op": culprit(recording.graph(step), failure),
+                "message": failure["message"],
+            }
         return plain(first)
 
 

@@ -95,13 +95,13 @@ export class Drawing {
     select(this.svg).transition().duration(duration()).call(this.zoom.scaleBy, factor);
   }
 
-  /** Shows the whole graph, no larger than it was designed. */
+  /** Shows the whole graph, hardly larger than it was designed. */
   fit(time = duration()): void {
     const { scene } = this;
     const { width, height } = this.svg.getBoundingClientRect();
     if (!scene || !width) return;
     this.moved = false;
-    const scale = Math.max(SMALLEST, Math.min(1, width / scene.width, height / scene.height));
+    const scale = Math.max(SMALLEST, Math.min(1.2, width / scene.width, height / scene.height));
     const x = (width - scene.width * scale) / 2;
     const y = Math.max(0, (height - scene.height * scale) / 2);
     const target = zoomIdentity.translate(x, y).scale(scale);
@@ -207,8 +207,14 @@ export class Drawing {
       this.focus(item.key);
       this.enter(item.key);
     });
-    element.addEventListener("mouseenter", () => this.highlight((this.hovered = item.key)));
-    element.addEventListener("mouseleave", () => this.highlight((this.hovered = null)));
+    element.addEventListener("mousemove", ({ movementX, movementY }) => {
+      // Only a pointer that moves points: a box that moved under it was not pointed at.
+      if (this.hovered === item.key || (!movementX && !movementY)) return;
+      this.highlight((this.hovered = item.key));
+    });
+    element.addEventListener("mouseleave", () => {
+      if (this.hovered === item.key) this.highlight((this.hovered = null));
+    });
     return element;
   }
 
@@ -340,13 +346,19 @@ export class Drawing {
 
   /** One stop for the tab key; arrows do the rest. */
   private roam(): void {
-    for (const element of this.svg.querySelectorAll<SVGGElement>("[data-key]"))
+    for (const element of this.staying())
       element.setAttribute("tabindex", element.dataset.key === this.focused ? "0" : "-1");
   }
 
   private elementOf(key: string | null): SVGGElement | null {
-    if (key === null) return null;
-    return this.svg.querySelector(`[data-key="${CSS.escape(key)}"]:not(.lt-leaving)`);
+    return this.staying().find((element) => element.dataset.key === key) ?? null;
+  }
+
+  /** What can have the keyboard: not what is on its way out. */
+  private staying(): SVGGElement[] {
+    return [...this.svg.querySelectorAll<SVGGElement>("[data-key]")].filter(
+      (element) => !element.closest(".lt-leaving"),
+    );
   }
 
   /** Pans so that the box with the keyboard is in sight. */

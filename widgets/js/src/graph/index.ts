@@ -62,7 +62,7 @@ function render({ model, el }: RenderProps) {
   el.replaceChildren(bar, ...(host.get<boolean>("timeline") ? [time.element] : []), alarm, main, legend);
 
   function unfold(by: number): void {
-    host.send("depth", { level: scene().depth + by });
+    host.send("depth", { depth: scene().depth + by });
   }
 
   function speak(): void {

@@ -26,8 +26,13 @@ export class Host<F extends Frame> {
   ) {
     el.classList.add("lt-view");
     paint(el);
-    // JupyterLab reads keys before we do: without this, an arrow key would also move the cell.
-    el.setAttribute("data-lm-suppress-shortcuts", "true");
+    // JupyterLab reads keys before we do, and its shortcuts match the focused element itself:
+    // unless that one is marked, an arrow key moves to another cell instead of moving a slider.
+    const mark = ({ target }: FocusEvent) => {
+      if (target instanceof Element) target.setAttribute("data-lm-suppress-shortcuts", "true");
+    };
+    el.addEventListener("focusin", mark);
+    this.undo.push(() => el.removeEventListener("focusin", mark));
   }
 
   get frame(): F {

@@ -38,7 +38,7 @@ export function tensor(summary: Summary, word: Word): DocumentFragment {
   if (grid.length) {
     if (single) fragment.append(h("p", { class: "lt-single" }, spoken(grid[0]?.[0] ?? null, 6)));
     else if (readable) fragment.append(matrix(grid));
-    else fragment.append(heatMap(grid, columns, summary, word));
+    else fragment.append(heatMap(grid, summary, word));
   }
   if (!single || !grid.length) fragment.append(moments(summary, word));
   if (!single && summary.histogram && summary.histogram.counts.length > 1 && !tiny(summary))
@@ -89,7 +89,14 @@ function matrix(grid: (Num | null)[][]): HTMLElement {
   );
 }
 
-function heatMap(grid: (Num | null)[][], columns: number, summary: Summary, word: Word) {
+function heatMap(given: (Num | null)[][], summary: Summary, word: Word) {
+  // The pane is wide and low: what is tall and thin lies down.
+  const wide = Math.max(...given.map((row) => row.length));
+  const lying = given.length > 2 * wide && given.length > 10;
+  const grid = lying
+    ? Array.from({ length: wide }, (_, j) => given.map((row) => row[j] ?? null))
+    : given;
+  const columns = lying ? given.length : wide;
   const size = Math.max(4, Math.min(22, Math.floor(WIDTH / columns)));
   const limit = largest(grid);
   const glyphs = size >= 12;
@@ -121,12 +128,12 @@ function heatMap(grid: (Num | null)[][], columns: number, summary: Summary, word
       picture.append(s("text", { ...middle, class: `lt-glyph-${tone}` }, glyph));
     });
   });
-  const average = summary.thumbnail?.exact ? null : h("span", {}, word("pane.averaged"));
+  const notes = [!summary.thumbnail?.exact && word("pane.averaged"), lying && word("pane.transposed")];
   return h(
     "figure",
     { class: "lt-figure" },
     picture,
-    h("figcaption", {}, scaleLegend(limit), average),
+    h("figcaption", {}, scaleLegend(limit), h("span", {}, notes.filter(Boolean).join(" · "))),
   );
 }
 

@@ -5,6 +5,7 @@ import type { TrainingFrame } from "./contract";
 
 const DOWN = 3; // decades around the rate that training began with
 const UP = 2;
+const SETTLE = 600; // milliseconds
 
 export function rateControl(host: Host<TrainingFrame>) {
   const name = h("span", { class: "lt-rate-name" });
@@ -14,21 +15,22 @@ export function rateControl(host: Host<TrainingFrame>) {
   const element = h("div", { class: "lt-rate" }, name, slider, box, refusal);
 
   let asked = 0;
+  let touched = -Infinity;
   slider.addEventListener("input", () => {
-    const value = Number((10 ** Number(slider.value)).toPrecision(3));
-    box.value = String(value);
+    touched = performance.now();
+    box.value = String(chosen());
     asked ||= requestAnimationFrame(() => {
       asked = 0;
-      host.send("rate", { value: Number((10 ** Number(slider.value)).toPrecision(3)) });
+      host.send("rate", { value: chosen() });
     });
   });
+  const chosen = () => Number((10 ** Number(slider.value)).toPrecision(3));
   const submit = () => {
     if (box.value.trim() !== written(host.frame.rate)) host.send("rate", { value: box.value });
   };
   box.addEventListener("change", submit);
   box.addEventListener("keydown", (event) => {
     if (event.key === "Escape") box.value = written(host.frame.rate);
-    if (event.key === "Enter") submit();
   });
 
   function draw(frame: TrainingFrame): void {
@@ -45,10 +47,12 @@ export function rateControl(host: Host<TrainingFrame>) {
       const middle = Math.round(Math.log10(frame.rate));
       set(slider, { min: middle - DOWN, max: middle + UP, "data-ready": true });
     }
-    if (!slider.matches(":active")) slider.value = String(Math.log10(frame.rate));
+    // A frame on its way when the thumb moved still tells the old rate.
+    const moving = slider.matches(":active") || performance.now() - touched < SETTLE;
+    if (!moving) slider.value = String(Math.log10(frame.rate));
     slider.setAttribute("aria-valuetext", written(frame.rate));
     // What was refused goes away, what is being typed stays.
-    if (frame.refused || !box.matches(":focus")) box.value = written(frame.rate);
+    if (frame.refused || !(moving || box.matches(":focus"))) box.value = written(frame.rate);
   }
 
   return { element, draw };
