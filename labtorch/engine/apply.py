@@ -44,7 +44,10 @@ def apply(op: Op, args: tuple) -> Any:
         explained = errors.explain(op, args, arrays, error)
         if call is not None:
             events.op_failed(thread, call, explained)
-        raise explained from errors.cause(error)
+        try:
+            raise explained from errors.cause(error)
+        finally:
+            del explained  # its traceback holds this frame: together they would hold the graph
     if op.keeps or op.many:
         return _wrap_several(op, args, arrays, result, needs, thread, call)
 
