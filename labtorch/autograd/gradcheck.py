@@ -132,9 +132,9 @@ def _check(
                     numerical = _inner(u, slope)
                     if not np.isclose(analytical, numerical, rtol, atol):
                         raise GradcheckError(
-                            f"Jacobian mismatch for output {at} with respect to input {i}, at output "
-                            f"{row} and input {place}: numerical {numerical:.8g}, analytical "
-                            f"{analytical:.8g}"
+                            f"Jacobian mismatch for output {at} with respect to input {i}, "
+                            f"at output {row} and input {place}: "
+                            f"numerical {numerical:.8g}, analytical {analytical:.8g}"
                         )
 
 

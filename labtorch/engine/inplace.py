@@ -147,8 +147,8 @@ def recipe(view: Variable) -> tuple:
 
 def follow(steps: tuple, x: Any) -> Any:
     """The part of `x` (an array or a tensor) that a recipe shows."""
-    for op, rest in steps:
-        x = op(x, *rest)
+    for step, rest in steps:
+        x = step(x, *rest)
     return x
 
 

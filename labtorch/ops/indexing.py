@@ -41,7 +41,9 @@ def is_basic(index: Any) -> bool:
 @op(r"y = x_{\mathrm{index}}", view=True)
 def getitem(input, index):
     y = input[index]
-    return y if is_array(y) and isinstance(y, np.ndarray) else np.asarray(y)
+    if isinstance(y, np.generic):  # a scalar is a copy: ask for a 0-d view of the element
+        y = input[(*index, ...) if isinstance(index, tuple) else (index, ...)]
+    return y
 
 
 @getitem.vjp("input", r"\bar x_{\mathrm{index}} \mathrel{+}= \bar y")

@@ -242,6 +242,34 @@ def _(g, input_shape, dim, start):
     return pad_zeros(g, input_shape, d, start % max(input_shape[d], 1) if start < 0 else start)
 
 
+@op(r"y_i = x_{i,\, i + o}", view=True)
+def diagonal(input, offset=0, dim1=0, dim2=1):
+    d1, d2 = _dim(dim1, input.ndim), _dim(dim2, input.ndim)
+    if d1 == d2:
+        raise RuntimeError(f"diagonal dimensions cannot be identical {dim1}, {dim2}")
+    y = input.diagonal(offset, d1, d2)
+    y.flags.writeable = input.flags.writeable
+    return y
+
+
+@diagonal.vjp("input", r"\bar x_{i,\, i + o} = \bar y_i")
+def _(g, input_shape, offset, dim1, dim2):
+    return diagonal_of(g, input_shape, offset, dim1, dim2)
+
+
+@op(r"y_{i,\, i + o} = x_i")
+def diagonal_of(input, shape, offset=0, dim1=0, dim2=1):
+    """Zeros of `shape` with `input` on a diagonal: the transpose of `diagonal`."""
+    y = namespace(input).zeros(shape, input.dtype)
+    diagonal.forward(y, offset, dim1, dim2)[...] = input
+    return y
+
+
+@diagonal_of.vjp("input", r"\bar x_i = \bar y_{i,\, i + o}")
+def _(g, offset, dim1, dim2):
+    return diagonal(g, offset, dim1, dim2)
+
+
 @op(r"y_{s : s + l} = x")
 def pad_zeros(input, shape, dim, start):
     """Zeros of `shape` with `input` at `start` along `dim`: the transpose of `narrow`."""

@@ -51,7 +51,7 @@ for _name in ("relu", "tanh", "sigmoid"):
     setattr(Tensor, _name + "_", _inplace(getattr(activation, _name)))
 for _name in "sum mean prod amax amin argmax argmin all any cumsum logsumexp".split():
     setattr(Tensor, _name, _method(getattr(reduction, _name)))
-for _name in "transpose unsqueeze squeeze narrow clone contiguous flip".split():
+for _name in "transpose unsqueeze squeeze narrow clone contiguous flip diagonal".split():
     setattr(Tensor, _name, _method(getattr(shape, _name)))
 for _name in ("gather", "index_select"):
     setattr(Tensor, _name, _method(getattr(indexing, _name)))
@@ -180,7 +180,11 @@ def bernoulli_(self: Tensor, p: float = 0.5, *, generator: Any = None) -> Tensor
 
 def masked_fill_(self: Tensor, mask: Tensor, value: Any) -> Tensor:
     """Set the elements where `mask` is true to `value`."""
-    self[mask] = value
+    if mask._array.dtype.kind != "b":
+        raise RuntimeError(
+            f"masked_fill_ only supports boolean masks, but got mask with dtype {mask.dtype}"
+        )
+    self[mask.expand(self.shape)] = value
     return self
 
 
