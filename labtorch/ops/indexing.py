@@ -46,6 +46,22 @@ def getitem(input, index):
     return y
 
 
+@getitem.explains
+def _(input, index):
+    try:
+        input[index]
+    except IndexError as error:
+        said = str(error).replace("for axis", "for dimension")
+        if "too many indices" in said:
+            return f"too many indices for tensor of dimension {input.ndim}"
+        if "did not match indexed array" in said:
+            return f"The shape of the mask does not match the shape of the indexed tensor: {said}"
+        if "broadcast" in said:
+            return f"shape mismatch: indexing tensors could not be broadcast together: {said}"
+        return said
+    return None
+
+
 @getitem.vjp("input", r"\bar x_{\mathrm{index}} \mathrel{+}= \bar y")
 def _(g, input_shape, index):
     return put(g, index, input_shape)
