@@ -30,6 +30,7 @@ from labtorch.observe.summary import Probe
 
 MOST_NODES = 20_000  # in one step; what comes after is counted, not kept
 SMALL = 4096  # elements: an output up to this size is checked for NaN and inf in every step
+FIRST = 3  # steps that are measured whatever they cost
 CREDIT = 0.05  # seconds of measuring that can be saved up, at most
 
 
@@ -69,7 +70,7 @@ class Recorder(Watcher):
     def __init__(self, recording: Recording, budget: float, head_start: float) -> None:
         self.recording, self.budget, self.head_start = recording, budget, head_start
         self.start = self.last = perf_counter()
-        self.credit = 0.0  # the first step is measured whatever it costs
+        self.credit = 0.0
         self.known: dict[tuple, Graph] = {}
         self.sources: dict[tuple[int, int], int] = {}
         self.places: list[tuple[CodeType, int]] = []
@@ -86,7 +87,7 @@ class Recorder(Watcher):
             self.head_start -= paid
             self.credit += paid
         self.last = self.began
-        self.measuring = self.credit >= 0
+        self.measuring = self.credit >= 0 or self.recording.step_count < FIRST
         self.spent = 0.0
         self.entries: list[Entry] = []
         self.where: dict[int, tuple[int, int]] = {}  # tensor identity -> (entry, output)
@@ -351,9 +352,9 @@ def record(
     """Record what this thread computes inside the block.
 
     A step ends at every `optimizer.step()`, at `observe.mark_step()`, and with the block. The first
-    step is measured; after that, measuring takes at most the share `budget` of the time, and
-    `head_start` seconds that are given once, for the beginning, where training changes most. The
-    last `keep` measured steps and a sample of the earlier ones stay, within `cap` bytes.
+    three steps are measured; after that, measuring takes at most the share `budget` of the time,
+    and `head_start` seconds that are given once, for the beginning, where training changes most.
+    The last `keep` measured steps and a sample of the earlier ones stay, within `cap` bytes.
     """
     if not (budget >= 0 and head_start >= 0):
         raise ValueError(

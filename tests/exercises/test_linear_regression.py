@@ -21,7 +21,10 @@ GRADIENTS = {
         "7 times too large for 7 points",
     ),
     "one number per point": (lambda e, x: (-2 * e * x, -2 * e), "dw has 7 elements"),
-    "without x": (lambda e, x: (-2 * e.mean(), -2 * e.mean()), "Each term of dw is weighted by its x"),
+    "without x": (
+        lambda e, x: (-2 * e.mean(), -2 * e.mean()),
+        "Each term of dw is weighted by its x",
+    ),
     "x in both": (lambda e, x: (-2 * (e * x).mean(), -2 * (e * x).mean()), "db has no factor x"),
     "nothing returned": (lambda e, x: None, "return two values"),
 }

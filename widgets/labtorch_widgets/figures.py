@@ -9,6 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 BLUE, ORANGE, GREY = "#0877bd", "#f59322", "#808080"
+# IPython puts a light or dark ground under a transparent figure if all its tick labels are on one
+# side of middle grey. One axis on each side (nobody sees it) keeps the page's own ground.
+TICKS = {"x": "#808080", "y": "#7f7f7f"}
 
 
 def figure(*titles: str, width: float = 4.2, height: float = 3.0) -> Any:
@@ -22,7 +25,8 @@ def figure(*titles: str, width: float = 4.2, height: float = 3.0) -> Any:
     for each, title in zip(axes[0], titles):
         each.set_title(title, fontsize=10, color=GREY)
         each.patch.set_alpha(0)
-        each.tick_params(colors=GREY, labelsize=8)
+        for axis, colour in TICKS.items():
+            each.tick_params(axis=axis, colors=colour, labelsize=8)
         each.xaxis.label.set_color(GREY)
         each.yaxis.label.set_color(GREY)
         for side in ("top", "right"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import weakref
 from pathlib import Path
 from typing import Protocol
@@ -16,7 +17,14 @@ class _Speaker(Protocol):
     language: str
 
 
-_current = "en"
+
+def _spoken() -> str:
+    """$LABTORCH_LANG if set; else the language of the notebook's folder: zh inside of zh/."""
+    chosen = os.environ.get("LABTORCH_LANG", "")
+    return chosen if chosen in CATALOGUE else "zh" if "zh" in Path.cwd().parts else "en"
+
+
+_current = _spoken()
 _speakers: weakref.WeakSet[_Speaker] = weakref.WeakSet()
 
 

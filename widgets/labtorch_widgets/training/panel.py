@@ -221,7 +221,8 @@ class TrainingPanel(ipywidgets.VBox):
 def _record() -> contextlib.AbstractContextManager[Recording]:
     from labtorch import observe
 
-    return observe.record()
+    # the beginning is where a learner looks back to: let a quarter of a second go for it
+    return observe.record(head_start=0.25)
 
 
 def _publish(loop: TrainingLoop, cursor: TimeCursor, dirty: threading.Event) -> None:
