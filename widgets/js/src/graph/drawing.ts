@@ -32,6 +32,7 @@ export class Drawing {
   private walk: Walk | null = null;
   private focused: string | null = null;
   private hovered: string | null = null;
+  private pointer: [number, number] = [-1, -1];
   private moved = false; // has the learner zoomed or panned?
 
   constructor(
@@ -80,6 +81,10 @@ export class Drawing {
       });
     select(this.svg).call(this.zoom).on("dblclick.zoom", null);
     this.svg.addEventListener("keydown", this.onKey);
+    for (const type of ["mousemove", "click"] as const)
+      this.svg.addEventListener(type, ({ clientX, clientY }) => {
+        this.pointer = [clientX, clientY];
+      });
     this.svg.addEventListener("focusin", (event) => {
       const key = keyOf(event.target);
       if (key) this.focus(key, false);
@@ -120,12 +125,12 @@ export class Drawing {
     this.walk = new Walk(scene);
     const time = before ? duration() : 0;
     const place = moves(before, scene);
+    const hadFocus = this.svg.contains(document.activeElement);
     set(this.svg, { "aria-label": this.word("graph.title") });
     this.drawGroups(scene, time);
     this.drawEdges(scene, time);
     this.drawItems(scene, time, place);
     const keys = this.walk.order;
-    const hadFocus = this.svg.contains(document.activeElement);
     if (!this.focused || !keys.includes(this.focused)) this.focused = keys[0] ?? null;
     this.roam();
     if (hadFocus && this.focused) this.focus(this.focused, true);
@@ -207,9 +212,10 @@ export class Drawing {
       this.focus(item.key);
       this.enter(item.key);
     });
-    element.addEventListener("mousemove", ({ movementX, movementY }) => {
+    element.addEventListener("mousemove", ({ clientX, clientY }) => {
       // Only a pointer that moves points: a box that moved under it was not pointed at.
-      if (this.hovered === item.key || (!movementX && !movementY)) return;
+      const [x, y] = this.pointer;
+      if (this.hovered === item.key || (x === clientX && y === clientY)) return;
       this.highlight((this.hovered = item.key));
     });
     element.addEventListener("mouseleave", () => {

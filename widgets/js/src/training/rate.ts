@@ -31,6 +31,7 @@ export function rateControl(host: Host<TrainingFrame>) {
   box.addEventListener("change", submit);
   box.addEventListener("keydown", (event) => {
     if (event.key === "Escape") box.value = written(host.frame.rate);
+    if (event.key === "Enter") submit();
   });
 
   function draw(frame: TrainingFrame): void {
