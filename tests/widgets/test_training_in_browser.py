@@ -167,7 +167,8 @@ def test_a_step_that_raises_is_told_with_its_line_and_keeps_the_history(open_not
     source = cells()
     source.insert(
         1,
-        "train = step\ndef step():\n    if len(rates) == 8:\n        model(x[:, :2])\n    return train()",
+        "train = step\ndef step():\n    if len(rates) == 8:\n"
+        "        model(x[:, :2])\n    return train()",
     )
     notebook = open_notebook(source, height=1150)
     notebook.run_all(timeout=20)

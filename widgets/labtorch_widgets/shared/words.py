@@ -17,7 +17,6 @@ class _Speaker(Protocol):
     language: str
 
 
-
 def _spoken() -> str:
     """$LABTORCH_LANG if set; else the language of the notebook's folder: zh inside of zh/."""
     chosen = os.environ.get("LABTORCH_LANG", "")
