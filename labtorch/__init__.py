@@ -107,7 +107,17 @@ from labtorch.ops.reduction import (
     prod,
     sum,
 )
-from labtorch.ops.shape import cat, clone, diagonal, flip, narrow, squeeze, stack, transpose, unsqueeze
+from labtorch.ops.shape import (
+    cat,
+    clone,
+    diagonal,
+    flip,
+    narrow,
+    squeeze,
+    stack,
+    transpose,
+    unsqueeze,
+)
 from labtorch.tensor import Size, Tensor
 from labtorch.tensor import methods as _methods
 from labtorch.tensor.creation import (

@@ -68,7 +68,9 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """In CI a whole run in which no browser, notebook or oracle test ran has not passed."""
     whole = not session.config.args or session.config.args == session.config.getini("testpaths")
-    if not (os.environ.get("CI") and whole and exitstatus == 0) or hasattr(session.config, "workerinput"):
+    if not (os.environ.get("CI") and whole and exitstatus == 0) or hasattr(
+        session.config, "workerinput"
+    ):
         return
     idle = [mark for mark in ("browser", "notebook", "oracle") if not _ran[mark]]
     if idle and not session.config.option.collectonly:

@@ -38,4 +38,6 @@ def test_binder_runs_post_build(build_file):
 
 def test_binder_takes_the_stated_python(build_file):
     wanted = (ROOT / "binder" / "runtime.txt").read_text().strip().removeprefix("python-")
-    assert f"python={wanted}" in build_file.replace(" ", "").replace("==", "=") or wanted in build_file
+    assert (
+        f"python={wanted}" in build_file.replace(" ", "").replace("==", "=") or wanted in build_file
+    )

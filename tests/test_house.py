@@ -1,4 +1,4 @@
-"""The house holds together: imports run downward, NumPy alone is enough, nothing is left outside."""
+"""The house holds together: imports run downward, NumPy is enough, nothing asks the network."""
 
 import os
 import re

@@ -13,7 +13,10 @@ class device:
 
     __slots__ = ("type", "index")
 
-    def __init__(self, type: str | device | int = "cpu", index: int | None = None) -> None:
+    type: str
+    index: int | None
+
+    def __init__(self, type: Any = "cpu", index: int | None = None) -> None:
         if isinstance(type, device):
             type, index = type.type, type.index
         elif isinstance(type, int):

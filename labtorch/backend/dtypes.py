@@ -61,8 +61,8 @@ float64 = dtype("float64", "float64")
 complex64 = dtype("complex64", "complex64")
 complex128 = dtype("complex128", "complex128")
 
-ALL = (bool, uint8, uint16, uint32, uint64, int8, int16, int32, int64)
-ALL += (float16, float32, float64, complex64, complex128)
+INTEGERS = (bool, uint8, uint16, uint32, uint64, int8, int16, int32, int64)
+ALL = (*INTEGERS, float16, float32, float64, complex64, complex128)
 BY_NAME = {each.name: each for each in ALL}
 FROM_NUMPY = {each.numpy: each for each in ALL}
 ALIASES = {"short": int16, "int": int32, "long": int64, "half": float16, "float": float32}
@@ -91,20 +91,14 @@ def as_numpy(d: dtype | None) -> np.dtype | None:
         return None
     if isinstance(d, dtype):
         return d.numpy
-    if d in (
-        float_type,
-        int_type,
-        bool_type,
-        complex_type,
-    ):  # Python's own types, as PyTorch allows
-        return {float_type: _default, int_type: int64, bool_type: bool, complex_type: complex64}[
-            d
-        ].numpy
+    of_type = {float_type: _default, int_type: int64, bool_type: bool, complex_type: complex64}
+    if d in of_type:  # Python's own types, as PyTorch allows
+        return of_type[d].numpy
     raise TypeError(f"dtype must be a labtorch dtype such as labtorch.float32, not {d!r}")
 
 
 float_type, int_type, complex_type = float, int, complex
-bool_type = type(True)
+bool_type = type(True)  # noqa: UP003 - `bool` is a dtype in this file
 
 
 def of_scalar(value: complex) -> np.dtype:
@@ -120,7 +114,7 @@ def of_scalar(value: complex) -> np.dtype:
 
 @lru_cache(maxsize=4096)
 def _of_group(group: tuple[np.dtype, ...]) -> np.dtype:
-    """Promotion inside one group: PyTorch's lattice is NumPy's, save that integers never widen floats."""
+    """Promotion inside one group: as NumPy's, save that integers never widen floats."""
     top = max(CATEGORY[d.kind] for d in group)
     widest = [d for d in group if CATEGORY[d.kind] == top]
     if top == 3:  # a float beside a complex still counts for the width
@@ -143,7 +137,7 @@ def promote(*operands: Any) -> np.dtype:
             with_dims.append(each.dtype)
         else:
             zero_dim.append(each.dtype)
-    found = None
+    found: Any = None
     for group in (with_dims, zero_dim, numbers):
         if group:
             new = _of_group(tuple(group))

@@ -74,7 +74,7 @@ def run(notebook: Path, timeout: int) -> dict[int, str] | None:
         problem = case.find("error") if problem is None else problem
         number = re.search(r"Cell (\d+)", case.get("name", ""))
         if problem is not None and number:
-            failures[int(number[1])] = message(problem.text or problem.get("message", ""))
+            failures[int(number[1])] = message(problem.text or problem.get("message") or "")
     return failures
 
 

@@ -7,9 +7,9 @@ In a code cell of a solution,
         return ...
         ### END SOLUTION
 
-becomes `raise NotImplementedError(...)` at the same indent. Cells tagged `exercise-check` stay as they
-are: in the student's notebook they fail until the exercise is solved. Outputs of cells that need a
-solution go, those of all others stay.
+becomes `raise NotImplementedError(...)` at the same indent. Cells tagged `exercise-check` stay as
+they are: in the student's notebook they fail until the exercise is solved. Outputs of cells that
+need a solution go, those of all others stay.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from pathlib import Path
 from typing import Any
 
 CHECK_TAG = "exercise-check"
-MARKED = re.compile(r"^([ \t]*)### BEGIN SOLUTION\n.*?^[ \t]*### END SOLUTION[ \t]*\n?", re.S | re.M)
+MARKED = re.compile(
+    r"^([ \t]*)### BEGIN SOLUTION\n.*?^[ \t]*### END SOLUTION[ \t]*\n?", re.DOTALL | re.MULTILINE
+)
 STUB = 'raise NotImplementedError("write your solution here, then run the check below")'
 
 

@@ -1,4 +1,4 @@
-"""The one place where an op is applied: ops, nodes, backward, scopes, modes, and the watchers' door."""
+"""The one place where an op is applied: nodes, backward, scopes, modes, and the watchers' door."""
 
 from labtorch.engine.apply import apply
 from labtorch.engine.inplace import apply_inplace

@@ -1,4 +1,4 @@
-"""The choke point: every op call, of the forward and of a recorded backward pass, goes through here."""
+"""The choke point: every op call, also of a recorded backward pass, goes through here."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ new = object.__new__
 
 
 def apply(op: Op, args: tuple) -> Any:
-    """Compute `op` on the arrays of `args` and, where a gradient may be asked for, make its node."""
+    """Compute `op` on the arrays of `args`; where a gradient may be asked for, make its node."""
     thread = local.thread
     arrays = []
     needs, bit = 0, 1
@@ -83,7 +83,7 @@ def _promoted(op: Op, arrays: list) -> list:
 
 
 def _share(out: Variable, op: Op, args: tuple, array: Any, recorded: bool) -> None:
-    """Make `out` a view of its source if it shows the same memory; see `labtorch.engine.inplace`."""
+    """Make `out` a view of its source if it shows the same memory; see `engine.inplace`."""
     shown, source = out._array, args[0]
     base = getattr(shown, "base", None)
     if shown is array or base is array or (base is not None and base is array.base):
@@ -101,13 +101,14 @@ def _wrap_several(
     last = len(result) - len(op.keeps)
     results, kept = result[:last], result[last:]
     results = tuple(np.asarray(r) if isinstance(r, np.generic) else r for r in results)
-    outs = []
+    made = []
     for array in results:
         out = new(variable.tensor_class)
         out._array = array
         if op.view:
             _share(out, op, args, arrays[0], thread.grad_enabled)
-        outs.append(out)
+        made.append(out)
+    outs = tuple(made)
     needs &= op.differentiable
     if needs and thread.grad_enabled:
         plan = op.plans.get(needs) or op.plan(needs)
@@ -118,7 +119,6 @@ def _wrap_several(
         for index, out in enumerate(outs):
             if out._array.dtype.kind in "fc":
                 out._node, out._output, out._requires_grad = node, index, True
-    outs = tuple(outs)
     if call is not None:
         events.op_ended(thread, call, outs)
     return outs if op.many else outs[0]

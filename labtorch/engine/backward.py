@@ -7,6 +7,7 @@ the topological order; no recursion and no sorting pass are needed, and a chain 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from heapq import heappop, heappush
 from sys import getrefcount
 from typing import Any
@@ -25,12 +26,12 @@ HELD_HERE = 2  # references to an array held by nobody but this pass, as getrefc
 
 
 def backward(
-    roots: list[Variable],
-    cotangents: list[Any],
+    roots: Sequence[Variable],
+    cotangents: Sequence[Any],
     *,
     retain_graph: bool = False,
     create_graph: bool = False,
-    inputs: list[Variable] | None = None,
+    inputs: Sequence[Variable] | None = None,
     accumulate: bool = True,
 ) -> list[Any] | None:
     """Carry `cotangents` (arrays, or tensors for create_graph) from `roots` back to the leaves.
@@ -46,7 +47,8 @@ def backward(
     try:
         found = _run(thread, roots, cotangents, retain_graph, create_graph, inputs)
         if accumulate:
-            return _accumulate(thread, found, create_graph)
+            _accumulate(thread, found, create_graph)
+            return None
         by_leaf = {id(leaf): gradient for leaf, gradient in found}
         return [by_leaf.get(id(each)) for each in inputs or []]
     finally:
@@ -57,23 +59,25 @@ def backward(
 
 def _run(
     thread: Thread,
-    roots: list[Variable],
-    cotangents: list[Any],
+    roots: Sequence[Variable],
+    cotangents: Sequence[Any],
     retain_graph: bool,
     create_graph: bool,
-    inputs: list[Variable] | None,
+    inputs: Sequence[Variable] | None,
 ) -> list[list]:
     """The pass itself: [leaf or input, its gradient], in the order in which they were reached."""
     waiting: list[tuple[int, Node]] = []  # a heap: the youngest node first
     arrived: dict[Node, Any] = {}  # its cotangent so far; a list of them for a node of many outputs
     leaves: dict[int, list] = {}
     captured: list[list] = []
-    wanted = through = visited = None
+    wanted: Any = None
+    through: Any = None
+    visited: Any = None
     if inputs is not None:
         wanted, through, visited = _only_towards(roots, inputs)
     targets = [root._node or root for root in roots]
     indices = [root._output for root in roots]
-    gradients = cotangents
+    gradients: Sequence[Any] = cotangents
     while True:
         for target, index, g in zip(targets, indices, gradients):
             if g is None:
@@ -110,7 +114,7 @@ def _run(
             for index, tensor in wanted[node]:
                 captured.append([tensor, g if node.outputs is None else g[index]])
         if wanted is not None and node not in through:
-            gradients = ()
+            gradients = []
             continue
         gradients = node_vjp(thread, node, g, create_graph)
         targets, indices = node.inputs, node.indices
@@ -127,7 +131,7 @@ def _run(
     return captured + reached if captured else reached
 
 
-def _only_towards(roots: list[Variable], inputs: list[Variable]) -> tuple[dict, set, set]:
+def _only_towards(roots: Sequence[Variable], inputs: Sequence[Variable]) -> tuple[dict, set, set]:
     """The nodes whose gradients are asked for, those on a way to an input, and both together."""
     wanted: dict[Node, list] = {}
     for each in inputs:
@@ -152,7 +156,7 @@ def _only_towards(roots: list[Variable], inputs: list[Variable]) -> tuple[dict, 
 
 
 def node_vjp(thread: Thread, node: Node, g: Any, create_graph: bool) -> list:
-    """Run a node's rules on the cotangent(s) of its output(s): one gradient per input of its plan."""
+    """Run a node's rules on the cotangents of its outputs: one gradient per input of its plan."""
     plan, watched = node.plan, thread.watchers
     if node.outputs is not None:
         g = [_zeros(each, spec, create_graph, g) for each, spec in zip(g, node.outputs)]

@@ -1,4 +1,4 @@
-"""Public functions made of several ops: their nodes know the function, so that views can fold them."""
+"""Public functions made of several ops: their nodes know the function, so views can fold them."""
 
 from __future__ import annotations
 
@@ -26,4 +26,4 @@ def composite(function: F) -> F:
         finally:
             thread.function = None
 
-    return call  # type: ignore[return-value] - the same signature
+    return call  # type: ignore[return-value]  # the same signature

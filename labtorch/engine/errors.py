@@ -106,7 +106,7 @@ def broadcast_message(arrays: list) -> str | None:
                 dim = max(len(a), len(b)) - back
                 return (
                     f"The size of tensor a ({a[-back]}) must match the size of tensor b "
-                    f"({b[-back]}) at non-singleton dimension {dim}. Shapes broadcast when, counted "
-                    "from the right, each pair of sizes is equal or one of them is 1."
+                    f"({b[-back]}) at non-singleton dimension {dim}. Shapes broadcast when, "
+                    "counted from the right, each pair of sizes is equal or one of them is 1."
                 )
     return None

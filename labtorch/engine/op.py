@@ -10,8 +10,8 @@
 
 A rule names what it needs, and that is what a node keeps: an argument of the forward by its name
 (`input`, `dim`), the result as `output`, `<argument>_shape` and `<argument>_dtype` of a tensor
-argument, or one of the arrays that the forward returns besides its result (`keeps=`). Only the rules
-of inputs that require a gradient run, so only what they name is kept.
+argument, or one of the arrays that the forward returns besides its result (`keeps=`). Only the
+rules of inputs that require a gradient run, so only what they name is kept.
 
 A rule runs on plain arrays in an ordinary backward pass, and on tensors, recording itself, when
 `create_graph=True`: its text uses operators and ops, which work on both. What a forward keeps is
@@ -40,7 +40,7 @@ class Plan:
         names: list[str] = []
 
         def slots(rule: Callable) -> tuple[int, ...]:
-            wanted = [p for p in inspect.signature(rule).parameters][1:]
+            wanted = list(inspect.signature(rule).parameters)[1:]
             for name in wanted:
                 if name not in names and name != "needs":
                     names.append(name)
@@ -133,7 +133,7 @@ class Op:
         return declare
 
     def explains(self, hint: Callable) -> Callable:
-        """Declare what to say when the forward fails: hint(*arguments) -> why and what fits, or None."""
+        """Declare what to say when the forward fails: hint(*arguments) is a sentence, or None."""
         self.hint = hint
         return hint
 
@@ -170,7 +170,7 @@ class Op:
         return found
 
     def bind(self, args: tuple, kwargs: dict) -> tuple:
-        """All arguments in the forward's order, defaults filled in; Python's own errors otherwise."""
+        """All arguments in the forward's order, defaults filled in; else Python's own errors."""
         if self.variadic is None and not kwargs and len(args) < self.arity:
             rest = self.defaults[len(args) :]
             if MISSING not in rest:

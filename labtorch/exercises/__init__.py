@@ -1,1 +1,1 @@
-"""The checks of the chapters' exercises: properties of an answer, and what to say when one fails."""
+"""The checks of the chapters' exercises: properties of an answer, and what to say if one fails."""

@@ -31,8 +31,8 @@ def gradients(answer: Callable) -> None:
             "return two values, dw and db: `return dw, db`",
             "请返回两个值 dw 与 db：`return dw, db`",
         )
-        for name, value, right in zip(("dw", "db"), given, (w.grad, b.grad)):
-            _gradient(name, value, float(right), n)
+        for name, value, leaf in zip(("dw", "db"), given, (w, b)):
+            _gradient(name, value, float(leaf.grad), n)  # type: ignore[arg-type]  # it has one
     well_done(
         "both gradients agree with the engine, on data of two sizes",
         "两个梯度都与引擎一致，两种大小的数据均已验证",
@@ -74,7 +74,7 @@ def _gradient(name: str, value: Any, right: float, n: int) -> None:
 
 
 def training_loop(answer: Callable) -> None:
-    """Does answer(model, criterion, optimizer, x, y, steps) train as the document's program does?"""
+    """Does answer(model, criterion, optimizer, x, y, steps) train as the document's program?"""
     x = torch.linspace(-1, 1, 16).reshape(-1, 1)
     y = 3 * x - 1
     steps = 6
@@ -107,15 +107,13 @@ def training_loop(answer: Callable) -> None:
         f"要求 {steps} 步；记录显示 {recording.step_count} 步、{backward} 次反向传播："
         "每一步应当恰好一张图、一次反向传播、一次更新",
     )
-    same = all(
-        _close(a, b)
-        for a, b in zip(_numbers(model), _numbers(twin))
-    )
+    same = all(_close(a, b) for a, b in zip(_numbers(model), _numbers(twin)))
     require(
         same,
         "the weights took another path than gradient descent. Gradients add up in .grad: start "
         "every step with optimizer.zero_grad()",
-        "参数走的不是梯度下降的路径。梯度会在 .grad 中累加：每一步开始时先调用 optimizer.zero_grad()",
+        "参数走的不是梯度下降的路径。梯度会在 .grad 中累加："
+        "每一步开始时先调用 optimizer.zero_grad()",
     )
     require(
         isinstance(losses, list)
@@ -165,15 +163,15 @@ def largest_learning_rate(answer: Callable) -> None:
         )
         require(
             _converges(x, 0.97 * limit),
-            f"at {0.97 * limit:.4f}, just below your limit of {limit:.4f}, the loss still grows (for x "
-            f"around {shift:g}, spread {scale:g}): the limit is lower",
+            f"at {0.97 * limit:.4f}, just below your limit of {limit:.4f}, the loss still grows "
+            f"(for x around {shift:g}, spread {scale:g}): the limit is lower",
             f"在略低于你给出的上限 {limit:.4f} 的 {0.97 * limit:.4f} 处，损失仍在增大"
             f"（x 的中心为 {shift:g}，尺度为 {scale:g}）：真正的上限更低",
         )
         require(
             not _converges(x, 1.03 * limit),
-            f"at {1.03 * limit:.4f}, just above your limit of {limit:.4f}, the loss still shrinks (for x "
-            f"around {shift:g}, spread {scale:g}): the limit is higher",
+            f"at {1.03 * limit:.4f}, just above your limit of {limit:.4f}, the loss still shrinks "
+            f"(for x around {shift:g}, spread {scale:g}): the limit is higher",
             f"在略高于你给出的上限 {limit:.4f} 的 {1.03 * limit:.4f} 处，损失仍在减小"
             f"（x 的中心为 {shift:g}，尺度为 {scale:g}）：真正的上限更高",
         )
@@ -184,7 +182,7 @@ def largest_learning_rate(answer: Callable) -> None:
 
 
 def _converges(x: Any, rate: float, steps: int = 400) -> bool:
-    """Do w and b approach the minimum from a point off it? (In float64, where 3 % is plain to see.)"""
+    """Do w and b approach the minimum from a point off it? In float64, where 3 % shows."""
     design = torch.cat([x, torch.ones_like(x)], 1).double()
     hessian = 2 * design.T @ design / len(x)
     position = torch.tensor([[1.0], [1.0]], dtype=torch.float64)

@@ -245,7 +245,8 @@ class Recorder(Watcher):
             "node": at,
             "op": name,
             "kind": "nonfinite",
-            "message": f"the loss is {self.loss}: the first value seen that is not finite is at '{name}'",
+            "message": f"the loss is {self.loss}: the first value seen that is not finite "
+            f"is at '{name}'",
         }
 
     def node_begun(self, node: Node, cotangents: list) -> None:

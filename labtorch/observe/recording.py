@@ -174,7 +174,7 @@ class Recording:
     def series(
         self, node: int | str, statistic: str = "mean", of: str = "value"
     ) -> list[tuple[int, float | None]]:
-        """(step, statistic) of a node's value or gradient over the kept steps; "loss" for the loss."""
+        """(step, statistic) of a node's value or gradient over the kept steps, or of the "loss"."""
         if node == "loss":
             return list(self.losses)
         points = []
@@ -205,7 +205,7 @@ class Recording:
         return points
 
     def diff(self, a: int, b: int) -> dict[str, Any]:
-        """What changed in the structure from step a to step b: node ids added, removed, and kept."""
+        """What changed in the structure from step a to step b: nodes added, removed, and kept."""
         before, after = self.graph(a), self.graph(b)
 
         def labels(graph: Graph) -> list[tuple]:

@@ -1,4 +1,4 @@
-"""The plain data that views draw from: every field JSON can carry, nothing that holds an array alive.
+"""The plain data that views draw from: what JSON can carry, nothing that holds an array alive.
 
 A *graph* is the structure that one step built; it is stored once for all the steps that share it
 (equal `key`). A *snapshot* is one step: a row of numbers per node of its graph. `None` always
@@ -99,7 +99,7 @@ class Histogram(TypedDict):
 
 
 class Summary(TypedDict):
-    """A tensor in a fixed number of bytes. Moments are over the finite elements; norm is the L2 norm."""
+    """A tensor in a fixed number of bytes: moments over its finite elements, norm as L2 norm."""
 
     shape: list[int]
     dtype: str

@@ -132,7 +132,7 @@ def _describe_op(
 
 
 def _scopes(scopes: list[tuple]) -> tuple[list[Scope], dict[int, tuple[str, str, int | None]]]:
-    """The module calls, and by identity of a parameter or buffer: its kind, path, and first scope."""
+    """The module calls; and by identity of a parameter or buffer: kind, path, and first scope."""
     plain: list[Scope] = []
     names: dict[int, tuple[str, str, int | None]] = {}
     roots: list[int] = []

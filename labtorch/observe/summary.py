@@ -28,7 +28,7 @@ class Probe:
         n = flat.size
         self.counts: np.ndarray | None = None
         if not n:
-            self.moments = (None, None, None, None, 0.0, 0.0, 0, 0)
+            self.moments: tuple[Any, ...] = (None, None, None, None, 0.0, 0.0, 0, 0)
         else:
             self.moments = self._measure(flat)
         self.thumbnail, self.exact = thumbnail(values)

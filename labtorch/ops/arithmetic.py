@@ -417,12 +417,12 @@ def _(g, condition):
     return g * ~condition
 
 
-@op(r"y = \bar x")
-def conj(input):
+@op(r"y = \bar x", name="conj")
+def conjugate(input):
     return input.conj() if input.dtype.kind == "c" else input
 
 
-@conj.vjp("input", r"\bar x = \overline{\bar y}")
+@conjugate.vjp("input", r"\bar x = \overline{\bar y}")
 def _(g):
     return conj(g)
 
@@ -453,9 +453,6 @@ def _(g, input_dtype):
     return cast(g, input_dtype) * 1j
 
 
-_conj_op = conj
-
-
 def conj(x: Any) -> Any:
     """The complex conjugate; a real array, tensor or Python number is returned as it is."""
     array = getattr(x, "_array", x)
@@ -463,4 +460,4 @@ def conj(x: Any) -> Any:
         return x.conjugate() if isinstance(x, complex) else x
     if array.dtype.kind != "c":
         return x
-    return _conj_op(x)
+    return conjugate(x)

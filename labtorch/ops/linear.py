@@ -87,7 +87,7 @@ def _(input, weight, bias):
 
 @op(r"y = A B")
 def matmul(input, other):
-    """The matrix product; 1-d operands are vectors, leading dimensions are batches that broadcast."""
+    """The matrix product; 1-d operands are vectors, leading dimensions broadcast as batches."""
     if input.ndim == 0 or other.ndim == 0:
         raise RuntimeError(
             "both arguments to matmul need to be at least 1D, but they are "

@@ -101,14 +101,15 @@ def check_classes(input: Any, target: Any, ignore_index: int) -> None:
 
 
 @op(
-    r"\ell = -\frac{1}{\sum_n w_{t_n}} \sum_n w_{t_n} \ln \frac{e^{x_{n, t_n}}}{\sum_c e^{x_{n, c}}}",
+    r"\ell = -\frac{1}{\sum_n w_{t_n}} \sum_n w_{t_n} "
+    r"\ln \frac{e^{x_{n, t_n}}}{\sum_c e^{x_{n, c}}}",
     name="cross_entropy",
     keeps=("log_probability", "scale"),
 )
 def cross_entropy_indices(
     input, target, weight=None, ignore_index=-100, reduction="mean", label_smoothing=0.0
 ):
-    """Softmax and negative log-likelihood of class indices in one op. x: (N, C, ...), t: (N, ...)."""
+    """Softmax and negative log-likelihood in one op, for x (N, C, ...) and classes t (N, ...)."""
     check_reduction(reduction)
     check_classes(input, target, ignore_index)
     lib = namespace(input)
@@ -156,7 +157,8 @@ def _likelihoods(
 
 @cross_entropy_indices.vjp(
     "input",
-    r"\bar x_{n,c} = \frac{\bar\ell\, w_{t_n}}{\sum_m w_{t_m}} (\operatorname{softmax}(x_n)_c - [c = t_n])",
+    r"\bar x_{n,c} = \frac{\bar\ell\, w_{t_n}}{\sum_m w_{t_m}} "
+    r"(\operatorname{softmax}(x_n)_c - [c = t_n])",
 )
 def _(g, input, target, weight, ignore_index, reduction, label_smoothing, log_probability, scale):
     d = 1 if input.ndim > 1 else 0
@@ -180,7 +182,7 @@ def cross_entropy(
     reduction: str = "mean",
     label_smoothing: float = 0.0,
 ) -> Any:
-    """Cross-entropy of logits (N, C, ...) with class indices (N, ...) or probabilities (N, C, ...)."""
+    """Cross-entropy of logits (N, C, ...) with classes (N, ...) or probabilities (N, C, ...)."""
     if target._array.dtype.kind in "ui":
         return cross_entropy_indices(
             input, target, weight, ignore_index, reduction, label_smoothing

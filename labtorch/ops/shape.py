@@ -141,8 +141,8 @@ def expand(input, shape):
     for i, (have, want) in enumerate(zip(input.shape, target[lead:])):
         if have not in (1, want):
             raise RuntimeError(
-                f"The expanded size of the tensor ({want}) must match the existing size ({have}) at "
-                f"non-singleton dimension {i + lead}.  Target sizes: {list(shape)}.  "
+                f"The expanded size of the tensor ({want}) must match the existing size ({have}) "
+                f"at non-singleton dimension {i + lead}.  Target sizes: {list(shape)}.  "
                 f"Tensor sizes: {list(input.shape)}"
             )
     if min(target, default=0) < 0:
@@ -304,7 +304,8 @@ def _cat(dim, *tensors):
             if each != d and t.shape[each] != first.shape[each]:
                 raise RuntimeError(
                     f"Sizes of tensors must match except in dimension {d}. Expected size "
-                    f"{first.shape[each]} but got size {t.shape[each]} for tensor number {i} in the list."
+                    f"{first.shape[each]} but got size {t.shape[each]} for tensor number {i} "
+                    "in the list."
                 )
     return namespace(arrays[0]).concatenate([t.astype(common, copy=False) for t in arrays], d)
 

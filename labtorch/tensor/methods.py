@@ -17,15 +17,13 @@ from labtorch.tensor.tensor import Tensor
 
 
 def _method(operation: Op) -> Any:
-    if operation.arity == 1:
+    def unary(self: Tensor) -> Any:
+        return apply(operation, (self,))
 
-        def call(self: Tensor) -> Any:
-            return apply(operation, (self,))
-    else:
+    def general(self: Tensor, *args: Any, **kwargs: Any) -> Any:
+        return operation(self, *args, **kwargs)
 
-        def call(self: Tensor, *args: Any, **kwargs: Any) -> Any:
-            return operation(self, *args, **kwargs)
-
+    call = unary if operation.arity == 1 else general
     call.__name__, call.__doc__ = operation.name, f"y = {operation.formula}"
     return call
 

@@ -173,7 +173,7 @@ def normal(
     generator: Generator | None = None,
     **options: Any,
 ) -> Tensor:
-    """Normal draws with the given means and standard deviations (tensors, or numbers and a size)."""
+    """Normal draws; means and standard deviations are tensors, or numbers with a size."""
     arrays = [x._array if isinstance(x, Tensor) else x for x in (mean, std)]
     if np.any(np.asarray(arrays[1]) < 0):
         raise RuntimeError("normal expects all elements of std >= 0.0")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -66,6 +66,10 @@ class Tensor(Variable):
 
     Make one with `labtorch.tensor(data)`; `Tensor(2, 3)` makes an uninitialised one of that shape.
     """
+
+    if TYPE_CHECKING:  # the methods that labtorch.tensor.methods attaches
+
+        def __getattr__(self, name: str) -> Any: ...
 
     __array_priority__ = 1000  # array * tensor is the tensor's business
     __hash__ = object.__hash__
@@ -141,7 +145,7 @@ class Tensor(Variable):
     def is_cuda(self) -> bool:
         return not isinstance(self._array, np.ndarray)
 
-    def get_device(self) -> int:
+    def get_device(self) -> int | None:
         return -1 if not self.is_cuda else self.device.index
 
     def data_ptr(self) -> int:
@@ -210,7 +214,7 @@ class Tensor(Variable):
 
     @property
     def grad(self) -> Tensor | None:
-        return self._grad  # type: ignore[return-value] - the engine knows tensors as Variables
+        return self._grad  # type: ignore[return-value]  # the engine knows it as a Variable
 
     @grad.setter
     def grad(self, value: Tensor | None) -> None:
@@ -381,7 +385,7 @@ class Tensor(Variable):
         return self._array.__dlpack_device__()
 
     def to(self, *args: Any, **kwargs: Any) -> Tensor:
-        """Convert to a dtype, a device, both, or those of another tensor; itself if nothing changes."""
+        """Convert to a dtype, a device, or those of another tensor; itself if nothing changes."""
         where, kind = kwargs.pop("device", None), kwargs.pop("dtype", None)
         copy = kwargs.pop("copy", False)
         kwargs.pop("non_blocking", None), kwargs.pop("memory_format", None)
@@ -438,7 +442,7 @@ class Tensor(Variable):
         out.__dict__.update(self._own_state())
         out._array = self._array.copy()
         if self._grad is not None:
-            out._grad = self._grad.detach().clone()
+            out._grad = variable.wrap(self._grad._array.copy())
         return out
 
     def __reduce_ex__(self, protocol: Any) -> Any:
@@ -660,7 +664,7 @@ def _cotangent(root: Tensor, gradient: Any) -> Any:
 
 
 def _rebuild(cls: type, state: dict) -> Tensor:
-    out = object.__new__(cls)
+    out: Tensor = object.__new__(cls)
     out.__dict__.update(state)
     return out
 

@@ -1,4 +1,4 @@
-"""Errors: PyTorch's type and key phrase; the op, shapes, dtypes, the user's line, what would fit."""
+"""Errors: PyTorch's type and key phrase; the op, shapes, the user's line, what would fit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The checks of chapter 05 pass what is right, and answer what students write with what went wrong."""
+"""The checks of chapter 05 pass what is right, and tell students what went wrong."""
 
 import pytest
 

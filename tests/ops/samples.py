@@ -96,7 +96,7 @@ SAMPLES: dict[str, list[tuple[Any, ...]]] = {
     "arithmetic.maximum": [(apart(2, 3), apart(3) + 0.03)],
     "arithmetic.minimum": [(apart(2, 3), apart(3) + 0.03)],
     "arithmetic.where": [(mask, x(2, 3), x(3)), (mask, 0.0, x(2, 1)), (mask, x(), 1.0)],
-    "arithmetic.conj": [(z(3),)],
+    "arithmetic.conjugate": [(z(3),)],
     "arithmetic.real": [(z(3),)],
     "arithmetic.imag": [(z(3),)],
     # ------------------------------------------------------------ activation

@@ -11,7 +11,7 @@ from typing import Any
 import labtorch_widgets as lab
 import pytest
 from labtorch_widgets.graph.fold import Outline
-from labtorch_widgets.graph.layout import lay_out
+from labtorch_widgets.graph.layout import lay_out, readable_depth
 
 from tests.widgets import fake
 
@@ -111,7 +111,7 @@ def chain(modules: int) -> dict[str, Any]:
 
 def test_a_graph_of_thousands_of_nodes_opens_closed() -> None:
     outline = Outline(chain(40))
-    assert outline.readable_depth() == 0
+    assert readable_depth(outline) == 0
     assert len(outline.fold(0, {}).items) == 40
 
 

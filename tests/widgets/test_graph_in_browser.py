@@ -88,7 +88,8 @@ def test_a_click_on_linear_opens_value_gradient_formula_and_source(graph: Any) -
     assert pane.locator(".lt-vjp math").count() >= 2
     row = "recording.snapshot()['rows'][recording_linear]"
     graph.run(
-        "recording_linear = [n['id'] for n in recording.graph()['nodes'] if n['name'] == 'linear'][0]"
+        "nodes = recording.graph()['nodes']\n"
+        "recording_linear = [n['id'] for n in nodes if n['name'] == 'linear'][0]"
     )
     mean = float(graph.run(f"print({row}['value']['mean'])"))
     shown = pane.locator(".lt-moments dd").first.inner_text().replace("−", "-")
@@ -193,7 +194,8 @@ def test_the_nodes_stand_in_a_table_too(graph: Any) -> None:
 
 
 def test_markup_in_a_name_is_shown_and_never_run(open_notebook: Any) -> None:
-    code = "import labtorch_widgets as lab\nfrom tests.widgets import fake\nlab.graph(fake.recorded(3))"
+    imports = "import labtorch_widgets as lab\nfrom tests.widgets import fake\n"
+    code = imports + "lab.graph(fake.recorded(3))"
     notebook = open_notebook([code])
     notebook.run_all(timeout=20)
     notebook.page.wait_for_selector(".lt-item")

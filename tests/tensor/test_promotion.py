@@ -1,0 +1,116 @@
+"""Types: every pair of dtypes, with Python numbers and 0-d tensors, promotes as in PyTorch."""
+
+from __future__ import annotations
+
+import itertools
+import operator
+
+import numpy as np
+import pytest
+
+import labtorch
+from tests.oracle import same
+
+pytestmark = pytest.mark.oracle
+
+DTYPES = "bool uint8 int8 int16 int32 int64 float16 float32 float64 complex64 complex128".split()
+OPERATORS = [operator.add, operator.mul, operator.truediv, operator.eq, operator.lt]
+
+
+def _result(module, function, *made):
+    try:
+        result = function(*made)
+    except Exception as error:
+        return type(error).__name__
+    return str(result.dtype), tuple(result.shape)
+
+
+@pytest.mark.parametrize("function", [operator.add, operator.truediv, operator.eq, operator.sub])
+@pytest.mark.parametrize("shapes", [((2,), (2,)), ((), (2,)), ((2,), ()), ((), ())])
+def test_pairs_of_dtypes(function, shapes):
+    import torch
+
+    wrong = {}
+    for a, b in itertools.product(DTYPES, DTYPES):
+        found = [
+            _result(m, function, *(m.ones(s, dtype=getattr(m, d)) for s, d in zip(shapes, (a, b))))
+            for m in (labtorch, torch)
+        ]
+        if found[0] != found[1]:
+            wrong[a, b] = found
+    assert not wrong
+
+
+@pytest.mark.parametrize("shape", [(2,), ()])
+@pytest.mark.parametrize("number", [True, 3, 2.5, 1j])
+def test_dtypes_with_python_numbers(number, shape):
+    import torch
+
+    wrong = {}
+    for function, dtype in itertools.product(OPERATORS + [operator.pow, operator.sub], DTYPES):
+        for swap in (False, True):
+            found = []
+            for m in (labtorch, torch):
+                pair = (m.ones(shape, dtype=getattr(m, dtype)), number)
+                found.append(_result(m, function, *(pair[::-1] if swap else pair)))
+            if found[0] != found[1]:
+                wrong[function.__name__, dtype, swap] = found
+    assert not wrong
+
+
+UNARY = """exp log sqrt sin cos tanh sigmoid abs neg sign floor ceil round relu square reciprocal
+rsqrt sum mean prod cumsum max argmax any all var std isnan logical_not bitwise_not""".split()
+
+
+@pytest.mark.parametrize("name", UNARY)
+def test_dtypes_of_results(name):
+    import torch
+
+    arguments = (0,) if name == "cumsum" else ()
+    wrong = {}
+    for dtype in DTYPES:
+        found = [
+            _result(m, lambda x: getattr(x, name)(*arguments), m.ones(2, dtype=getattr(m, dtype)))
+            for m in (labtorch, torch)
+        ]
+        if dtype == "float16" or found[0] == found[1]:
+            continue
+        wrong[dtype] = found
+    assert not wrong
+
+
+def test_result_type():
+    import torch
+
+    for a, b in itertools.product(DTYPES, DTYPES):
+        found = [
+            str(m.result_type(m.ones(2, dtype=getattr(m, a)), m.ones((), dtype=getattr(m, b))))
+            for m in (labtorch, torch)
+        ]
+        assert found[0] == found[1], (a, b)
+
+
+@pytest.mark.parametrize(
+    ("a", "b"), [(7, 2), (-7, 2), (7, -2), (-7, -2), (7.5, 2.0), (-7.5, 2.0), (7, 2.5)]
+)
+def test_integer_division_and_remainder(a, b):
+    a, b = np.array([a, 0 * a + 1]), np.array([b, b])
+    for function in (operator.floordiv, operator.mod, operator.truediv):
+        same(lambda t, x, y: function(x, y), a, b, gradients=False)
+    for mode in ("trunc", "floor", None):
+        same(lambda t, x, y: t.div(x, y, rounding_mode=mode), a, b, gradients=False)
+
+
+def test_the_default_dtype_can_be_set():
+    import torch
+
+    try:
+        for m in (labtorch, torch):
+            m.set_default_dtype(m.float64)
+            assert str(m.tensor(1.5).dtype) == str(m.zeros(2).dtype) == "torch.float64"
+            assert str((m.ones(2, dtype=m.int64) / 2).dtype) == "torch.float64"
+            assert str(m.tensor(1j).dtype) == "torch.complex128"
+            assert repr(m.ones(1)) == "tensor([1.])"
+    finally:
+        for m in (labtorch, torch):
+            m.set_default_dtype(m.float32)
