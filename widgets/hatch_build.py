@@ -36,7 +36,8 @@ class ViewsBuildHook(BuildHookInterface):
             )
             if done.returncode:
                 raise RuntimeError(
-                    f"bundling the views failed at `{' '.join(arguments)}` in {source}:\n{done.stdout}"
+                    f"bundling the views failed at `{' '.join(arguments)}` in {source}:\n"
+                    f"{done.stdout}"
                 )
 
     @staticmethod

@@ -71,7 +71,7 @@ def test_levels_open_and_close_all_at_once(graph: Any) -> None:
 
 
 def test_edges_carry_the_shapes(graph: Any) -> None:
-    texts = graph.page.locator(".lt-edge text").all_text_contents()
+    texts = graph.page.locator(".lt-shape-label").all_text_contents()
     assert "64 × 3" in texts and "1 × 3" in texts and "64 × 1" in texts
 
 

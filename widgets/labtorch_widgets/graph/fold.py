@@ -12,8 +12,6 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
-READABLE = 40  # the most items a graph opens with by itself
-
 
 @dataclass
 class Item:
@@ -44,13 +42,14 @@ class Group:
 
 @dataclass
 class Link:
-    """All tensors that flow between two items."""
+    """All tensors that flow between two items; one that is used twice counts once."""
 
     source: str
     target: str
     shapes: list[list[int]] = field(default_factory=list)
     dtypes: set[str] = field(default_factory=set)
     arguments: list[str] = field(default_factory=list)
+    tensors: set[tuple[int, int]] = field(default_factory=set)
 
 
 @dataclass
@@ -103,13 +102,6 @@ class Outline:
             self._links(owner),
             owner,
         )
-
-    def readable_depth(self) -> int:
-        """The deepest level at which the graph still opens with at most READABLE items."""
-        depth = 0
-        while depth < self.deepest and len(self.fold(depth + 1, {}).items) <= READABLE:
-            depth += 1
-        return depth
 
     def path(self, node: int) -> list[Any]:
         """The modules around a node, outermost first."""
@@ -218,7 +210,10 @@ class Outline:
             if ends[0] == ends[1]:
                 continue
             link = links.setdefault(ends, Link(*ends))
-            link.shapes.append(list(edge["shape"]))
-            link.dtypes.add(edge["dtype"])
             link.arguments.append(edge["argument"])
+            tensor = edge["source"], edge["output"]
+            if tensor not in link.tensors:
+                link.tensors.add(tensor)
+                link.shapes.append(list(edge["shape"]))
+                link.dtypes.add(edge["dtype"])
         return list(links.values())

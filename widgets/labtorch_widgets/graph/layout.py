@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import threading
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
 from ..shared.numbers import shape_text
-from .fold import Folded, Item, Link
+from .fold import Folded, Item, Link, Outline
 
 HEIGHTS = {"scope": 46, "op": 46, "parameter": 46, "input": 46, "buffer": 46, "constant": 34}
 MARGIN = 12  # around the drawing
 TITLE = 22  # room for the name of an open module
+CLEARANCE = 22  # from a box to the shape written on an edge that leaves it
 POINTS = 72  # Graphviz measures boxes in inches
+
+# A drawing beyond this, in items or pixels, would have to shrink until nobody could read it.
+READABLE_ITEMS, READABLE_WIDTH, READABLE_HEIGHT = 60, 1700, 980
 
 # Graphviz keeps global state: two threads must not lay out at once.
 _graphviz = threading.Lock()
@@ -31,24 +37,44 @@ def lay_out(folded: Folded) -> dict[str, Any]:
             "pip install 'labtorch[lab]'"
         ) from error
 
-    boxes = {item.key: (width_of(item), HEIGHTS[item.kind]) for item in folded.items}
+    boxes = {item.key: (width_of(item), float(HEIGHTS[item.kind])) for item in folded.items}
     names = {key: f"n{i}" for i, key in enumerate(boxes)}
     with _graphviz:
         drawing = pygraphviz.AGraph(directed=True, strict=False)
         drawing.graph_attr.update(
-            rankdir="TB", nodesep="0.28", ranksep="0.3", margin="0", splines="true"
+            rankdir="TB", nodesep="0.28", ranksep="0.55", margin="0", splines="true"
         )
         drawing.node_attr.update(shape="box", fixedsize="true", label="")
         drawing.edge_attr.update(arrowhead="none", arrowtail="none")
         for key, (width, height) in boxes.items():
             drawing.add_node(names[key], width=width / POINTS, height=height / POINTS)
+        kinds = {item.key: item.kind for item in folded.items}
         for i, link in enumerate(folded.links):
+            # What the data flows through stands in line; parameters come in from the side.
+            main = kinds[link.source] in ("op", "scope")
             drawing.add_edge(
-                names[link.source], names[link.target], key=f"e{i}", label=_space(edge_text(link))
+                names[link.source],
+                names[link.target],
+                key=f"e{i}",
+                weight=8 if main else 1,
             )
         clusters = _add_clusters(drawing, folded, names)
         drawing.layout(prog="dot")
         return _read(drawing, folded, names, boxes, clusters)
+
+
+def readable_depth(outline: Outline) -> int:
+    """The deepest level of open modules at which the drawing is still read at a glance."""
+    depth = 0
+    while depth < outline.deepest:
+        folded = outline.fold(depth + 1, {})
+        if len(folded.items) > READABLE_ITEMS:
+            break
+        scene = lay_out(folded)
+        if scene["width"] > READABLE_WIDTH or scene["height"] > READABLE_HEIGHT:
+            break
+        depth += 1
+    return depth
 
 
 def _add_clusters(drawing: Any, folded: Folded, names: dict[str, str]) -> dict[str, Any]:
@@ -129,7 +155,7 @@ def _read(
     for i, link in enumerate(folded.links):
         attributes = drawing.get_edge(names[link.source], names[link.target], key=f"e{i}").attr
         points = [tuple(map(float, pair.split(","))) for pair in attributes["pos"].split()]
-        label_x, label_y = map(float, attributes["lp"].split(","))
+        label_x, label_y = _label_place(points)
         edges.append(
             {
                 "key": f"{link.source}>{link.target}",
@@ -149,6 +175,25 @@ def _read(
         "width": round(right - left + 2 * MARGIN, 1),
         "height": round(top - bottom + 2 * MARGIN, 1),
     }
+
+
+def _label_place(points: list[tuple[float, float]]) -> tuple[float, float]:
+    """Where an edge's shape is written across it: clear of the box it leaves, or halfway."""
+    curve = [points[0]]
+    for start in range(0, len(points) - 1, 3):
+        (ax, ay), (bx, by), (cx, cy), (dx, dy) = points[start : start + 4]
+        for t in (0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0):
+            u = 1 - t
+            a, b, c, d = u * u * u, 3 * u * u * t, 3 * u * t * t, t * t * t
+            curve.append((a * ax + b * bx + c * cx + d * dx, a * ay + b * by + c * cy + d * dy))
+    lengths = [math.dist(*ends) for ends in itertools.pairwise(curve)]
+    left = min(CLEARANCE, sum(lengths) / 2)
+    for (x0, y0), (x1, y1), length in zip(curve, curve[1:], lengths):
+        if left <= length:
+            share = left / length if length else 0.0
+            return x0 + share * (x1 - x0), y0 + share * (y1 - y0)
+        left -= length
+    return curve[-1]
 
 
 def _path(points: list[tuple[float, float]]) -> str:
@@ -179,9 +224,9 @@ def text_width(text: str, size: float) -> float:
     return sum(size * (1.0 if ord(letter) > 0x2E80 else 0.62) for letter in text)
 
 
-def _space(text: str, height: int = 14, wide: int = 10) -> str:
+def _space(text: str, height: int, wide: int) -> str:
     """An empty label of the size of `text`: Graphviz keeps the room, the browser writes in it."""
-    width = quoteattr(str(round(text_width(text, 10.5) + wide)))
+    width = quoteattr(str(round(text_width(text, 11.5) + wide)))
     return (
         '<<TABLE BORDER="0" CELLBORDER="0" CELLPADDING="0" CELLSPACING="0" FIXEDSIZE="TRUE" '
         f'WIDTH={width} HEIGHT="{height}"><TR><TD></TD></TR></TABLE>>'

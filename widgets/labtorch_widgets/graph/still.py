@@ -68,6 +68,9 @@ def _edge(edge: dict[str, Any]) -> str:
             fill=MUTED,
             font_size=10.5,
             text_anchor="middle",
+            paint_order="stroke",
+            stroke="#ffffff",
+            stroke_width=5,
         ),
     )
 

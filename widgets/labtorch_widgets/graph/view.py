@@ -11,7 +11,7 @@ from ..shared.numbers import plain
 from ..shared.view import View, bundle
 from .detail import describe, glance, measures
 from .fold import Outline
-from .layout import lay_out
+from .layout import lay_out, readable_depth
 from .still import draw
 
 
@@ -22,7 +22,7 @@ class GraphView(View):
     _css = bundle("graph.css")
 
     scene = traitlets.Dict().tag(sync=True)
-    detail = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
+    detail: Any = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
     timeline = traitlets.Bool(True).tag(sync=True)
     height = traitlets.Int(480).tag(sync=True)
 
@@ -121,7 +121,7 @@ class GraphView(View):
 
     def _level(self) -> int:
         if self._depth is None and self._outline is not None:
-            self._depth = self._outline.readable_depth()
+            self._depth = readable_depth(self._outline)
         return self._depth or 0
 
     def _lay_out(self) -> None:

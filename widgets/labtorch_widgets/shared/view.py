@@ -108,8 +108,11 @@ class View(anywidget.AnyWidget):
 
     def _on_message(self, _widget: Any, content: Any, _buffers: Any) -> None:
         """Run the command a message names; a message that names none is not for us."""
-        if isinstance(content, dict) and (command := self.commands.get(content.get("command"))):
-            command(**{key: value for key, value in content.items() if key != "command"})
+        if not isinstance(content, dict):
+            return
+        values = dict(content)
+        if command := self.commands.get(str(values.pop("command", ""))):
+            command(**values)
 
     def _on_drawn(self, serial: int) -> None:
         with self._lock:

@@ -7,7 +7,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import ipywidgets
 import traitlets
@@ -250,7 +250,7 @@ def _cell() -> Iterator[str]:
     with contextlib.suppress(ImportError, AttributeError):
         from IPython.core.getipython import get_ipython
 
-        parent = get_ipython().kernel.get_parent()
+        parent = cast(Any, get_ipython()).kernel.get_parent()
         if cell := parent["metadata"].get("cellId"):
             yield cell
 

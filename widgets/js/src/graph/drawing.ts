@@ -20,7 +20,8 @@ export interface Acts {
 }
 
 const BAR = { height: 5, inset: 12, below: 9 };
-const SMALLEST = 0.25;
+const SMALLEST = 0.1;
+const LEGIBLE = 0.55; // below this scale the numbers cannot be read
 const LARGEST = 2.5;
 
 export class Drawing {
@@ -32,6 +33,7 @@ export class Drawing {
   private walk: Walk | null = null;
   private focused: string | null = null;
   private hovered: string | null = null;
+  private anchor: string | null = null; // the module opened or closed last
   private pointer: [number, number] = [-1, -1];
   private moved = false; // has the learner zoomed or panned?
 
@@ -62,8 +64,10 @@ export class Drawing {
       s(
         "g",
         { class: "lt-canvas" },
-        s("g", { class: "lt-groups" }),
+        // Frames are see-through: edges lie below them, so that no edge crosses out a name.
         s("g", { class: "lt-edges" }),
+        s("g", { class: "lt-groups" }),
+        s("g", { class: "lt-labels" }),
         s("g", { class: "lt-items" }),
       ),
     );
@@ -114,9 +118,33 @@ export class Drawing {
     else select(this.svg).call(this.zoom.transform, target);
   }
 
+  /** Shows the whole where it stays legible; else the box in question, with what follows it. */
+  private settle(time: number): void {
+    const { scene } = this;
+    const { width, height } = this.svg.getBoundingClientRect();
+    if (!scene || !width) return;
+    if (Math.min(width / scene.width, height / scene.height) >= LEGIBLE) {
+      this.fit(time);
+      return;
+    }
+    const box =
+      scene.items.find((item) => item.key === this.anchor) ??
+      scene.groups.find((group) => group.key === this.anchor) ??
+      scene.items[0];
+    if (!box) return;
+    const x = "kind" in box ? box.x : box.x + box.width / 2;
+    const y = "kind" in box ? box.y - box.height : box.y;
+    const scale = Math.max(LEGIBLE, Math.min(0.8, width / scene.width));
+    const target = zoomIdentity
+      .translate(width / 2 - x * scale, Math.min(0, 24 - y * scale))
+      .scale(scale);
+    if (time) select(this.svg).transition().duration(time).call(this.zoom.transform, target);
+    else select(this.svg).call(this.zoom.transform, target);
+  }
+
   /** Keeps the whole in sight while the room changes, unless the learner chose otherwise. */
   resized(): void {
-    if (!this.moved) this.fit(0);
+    if (!this.moved) this.settle(0);
   }
 
   draw(scene: Scene): void {
@@ -134,7 +162,7 @@ export class Drawing {
     if (!this.focused || !keys.includes(this.focused)) this.focused = keys[0] ?? null;
     this.roam();
     if (hadFocus && this.focused) this.focus(this.focused, true);
-    if (!this.moved) this.fit(time);
+    if (!this.moved) this.settle(time);
   }
 
   /** Puts the numbers of a step into the boxes. */
@@ -280,16 +308,49 @@ export class Drawing {
     set(header, { "aria-expanded": "true" });
     header.addEventListener("click", () => {
       this.focus(group.key);
-      this.acts.toggle(group.key);
+      this.toggle(group.key);
     });
     return s("g", { class: "lt-group-box" }, s("rect", { class: "lt-frame", rx: 10 }), header);
   }
 
   private drawEdges(scene: Scene, time: number): void {
+    const lines = this.join(".lt-edges", scene.edges, time, () =>
+      s("path", { class: "lt-edge", "marker-end": "url(#lt-arrow)" }),
+    );
+    lines.entered.attr("d", (edge) => edge.path);
+    const labels = this.join(".lt-labels", scene.edges, time, () => s("text", { class: "lt-shape-label" }));
+    labels.entered.attr("x", (edge) => edge.x).attr("y", (edge) => edge.y);
+    labels.all.text((edge) => edge.text);
+    if (!time) {
+      lines.all.attr("d", (edge) => edge.path);
+      labels.all.attr("x", (edge) => edge.x).attr("y", (edge) => edge.y);
+      return;
+    }
+    lines.all
+      .transition()
+      .duration(time)
+      .style("opacity", 1)
+      .attrTween("d", function (edge) {
+        const from = this.getAttribute("d") ?? edge.path;
+        // Curves of as many points as before move; others can only be replaced.
+        return from.split(",").length === edge.path.split(",").length
+          ? interpolateString(from, edge.path)
+          : () => edge.path;
+      });
+    labels.all
+      .transition()
+      .duration(time)
+      .style("opacity", 1)
+      .attr("x", (edge) => edge.x)
+      .attr("y", (edge) => edge.y);
+  }
+
+  /** One element per edge in `layer`; what goes fades out, what comes fades in. */
+  private join<E extends SVGElement>(layer: string, edges: Edge[], time: number, make: () => E) {
     const joined = this.canvas
-      .select(".lt-edges")
-      .selectAll<SVGGElement, Edge>("g.lt-edge:not(.lt-leaving)")
-      .data(scene.edges, (edge) => edge.key);
+      .select(layer)
+      .selectAll<E, Edge>(":scope > :not(.lt-leaving)")
+      .data(edges, (edge) => edge.key);
     joined
       .exit()
       .classed("lt-leaving", true)
@@ -297,34 +358,8 @@ export class Drawing {
       .duration(time / 2)
       .style("opacity", 0)
       .remove();
-    const entered = joined
-      .enter()
-      .append(() =>
-        s(
-          "g",
-          { class: "lt-edge" },
-          s("path", { "marker-end": "url(#lt-arrow)" }),
-          s("text", {}),
-        ),
-      )
-      .style("opacity", time ? 0 : 1);
-    entered.select("path").attr("d", (edge) => edge.path);
-    const all = entered.merge(joined);
-    all.select("text").text((edge) => edge.text);
-    if (!time) {
-      all.select("path").attr("d", (edge) => edge.path);
-      all.select("text").attr("x", (edge) => edge.x).attr("y", (edge) => edge.y);
-      return;
-    }
-    const moving = all.transition().duration(time).style("opacity", 1);
-    moving.select<SVGPathElement>("path").attrTween("d", function (edge) {
-      const from = this.getAttribute("d") ?? edge.path;
-      // Curves of as many points as before move; others can only be replaced.
-      return from.split(",").length === edge.path.split(",").length
-        ? interpolateString(from, edge.path)
-        : () => edge.path;
-    });
-    moving.select("text").attr("x", (edge) => edge.x).attr("y", (edge) => edge.y);
+    const entered = joined.enter().append(make).style("opacity", time ? 0 : 1);
+    return { entered, all: entered.merge(joined) };
   }
 
   private ops(count: number): string {
@@ -345,7 +380,7 @@ export class Drawing {
       .classed("lt-near", (item) => near?.has(item.key) ?? false)
       .classed("lt-far", (item) => active && !path.has(item.key));
     this.canvas
-      .selectAll<SVGGElement, Edge>("g.lt-edge:not(.lt-leaving)")
+      .selectAll<SVGElement, Edge>(":is(.lt-edge, .lt-shape-label):not(.lt-leaving)")
       .classed("lt-near", (edge) => edge.source === key || edge.target === key)
       .classed("lt-far", (edge) => active && !(path.has(edge.source) && path.has(edge.target)));
   }
@@ -382,9 +417,14 @@ export class Drawing {
     select(this.svg).call(this.zoom.translateBy, dx / k, dy / k);
   }
 
+  private toggle(key: string): void {
+    this.anchor = key;
+    this.acts.toggle(key);
+  }
+
   private enter(key: string): void {
     const item = this.scene?.items.find((candidate) => candidate.key === key);
-    if (!item || item.kind === "scope") this.acts.toggle(key);
+    if (!item || item.kind === "scope") this.toggle(key);
     else this.acts.open(key);
   }
 
@@ -400,12 +440,12 @@ export class Drawing {
     else if (event.key === "End") this.focus(this.walk.order.at(-1) ?? null);
     else if (event.key === "Enter" || event.key === " ") this.enter(key);
     else if (event.key === "+" || event.key === "=") {
-      if (item?.kind === "scope") this.acts.toggle(key);
+      if (item?.kind === "scope") this.toggle(key);
     } else if (event.key === "-" || event.key === "_") {
       const close = group?.key ?? item?.parent;
       if (close) {
         this.focused = close;
-        this.acts.toggle(close);
+        this.toggle(close);
       }
     } else if (event.key === "Escape") this.acts.close();
     else return;

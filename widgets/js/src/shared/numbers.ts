@@ -10,7 +10,7 @@ export function spoken(value: Num | null | undefined, digits = 3): string {
   const size = Math.abs(value);
   const text =
     size < 1e-3 || size >= 1e6
-      ? value.toExponential(Math.max(0, digits - 1)).replace("e+", "e")
+      ? value.toExponential(Math.max(0, digits - 1)).replace(/\.?0*e\+?/, "e")
       : String(Number(value.toPrecision(digits)));
   return text.replaceAll("-", "−");
 }
