@@ -70,7 +70,10 @@ def explain(op: Op, args: tuple, arrays: list, error: Exception) -> Exception:
             "Expected all tensors to be on the same device, but found at least two devices, "
             f"{' and '.join(sorted(devices))}! Move one with x.to(device)."
         )
-    if not raised_by_op(error) and (kind is ValueError or kind.__module__ != "builtins"):
+    if isinstance(error, TypeError) and "not supported for the input types" in message:
+        kinds = sorted({a.dtype.name for a in arrays if is_array(a)})
+        kind, message = NotImplementedError, f'"{op.name}" not implemented for {", ".join(kinds)}'
+    elif not raised_by_op(error) and (kind is ValueError or kind.__module__ != "builtins"):
         kind = IndexError if isinstance(error, IndexError) else RuntimeError  # as PyTorch raises
     names = list(op.parameters)
     names += [f"{op.variadic}[{i}]" for i in range(len(args) - len(names))]
