@@ -48,10 +48,15 @@ def same(
     return ours[0]
 
 
-def same_error(expression: Callable[..., Any], *inputs: Any, match: str | None = None) -> Exception:
+def same_error(
+    expression: Callable[..., Any],
+    *inputs: Any,
+    match: str | None = None,
+    parent: type[Exception] | None = None,
+) -> Exception:
     """Assert that both sides refuse, with one type of exception, and return labtorch's.
 
-    `match` is PyTorch's key phrase: both messages hold it.
+    `match` is PyTorch's key phrase: both messages hold it. With `parent`, both are of that type.
     """
     import torch
 
@@ -64,7 +69,9 @@ def same_error(expression: Callable[..., Any], *inputs: Any, match: str | None =
         else:
             raise AssertionError(f"{module.__name__} raised nothing and gave {found!r}")
     ours, theirs = raised
-    assert type(ours) is type(theirs), f"{ours!r}, but PyTorch raises {theirs!r}"
+    kind = type(theirs) if parent is None else parent
+    alike = type(ours) is kind or parent is not None and isinstance(ours, parent)
+    assert alike and isinstance(theirs, kind), f"{ours!r}, but PyTorch raises {theirs!r}"
     if match is not None:
         for message in (str(ours), str(theirs)):
             assert match in message, f"{match!r} is not in {message!r}"

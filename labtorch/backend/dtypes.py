@@ -127,6 +127,15 @@ def _of_group(group: tuple[np.dtype, ...]) -> np.dtype:
     return np.result_type(*widest)
 
 
+def check_ordered(name: str, array: Any) -> None:
+    """Refuse complex numbers: they have no order."""
+    if getattr(array, "dtype", _default.numpy).kind == "c":
+        raise NotImplementedError(
+            f"{name} is not implemented for {array.dtype.name}: complex numbers have no order. "
+            "Compare their sizes, x.abs()"
+        )
+
+
 def promote(*operands: Any) -> np.dtype:
     """The dtype in which an op on these arrays and Python numbers is computed."""
     with_dims, zero_dim, numbers = [], [], []

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from labtorch.backend.arrays import is_array, namespace
-from labtorch.backend.dtypes import get_default_dtype
+from labtorch.backend.dtypes import check_ordered, get_default_dtype
 from labtorch.engine.op import op
 
 
@@ -32,7 +32,13 @@ def _(g, alpha):
 
 @op(r"y = a - \alpha b", promotes=True)
 def sub(input, other, alpha=1):
-    return _lib(input, other).subtract(input, other if alpha == 1 else alpha * other)
+    try:
+        return _lib(input, other).subtract(input, other if alpha == 1 else alpha * other)
+    except TypeError:
+        raise RuntimeError(
+            "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` "
+            "or `logical_xor()` operator instead."
+        ) from None
 
 
 @sub.vjp("input", r"\bar a = \bar y")
@@ -118,6 +124,9 @@ def pow(input, exponent):
         raise RuntimeError("Integers to negative integer powers are not allowed.")
     if isinstance(exponent, (int, float)) and exponent == 2:
         return input * input
+    base = getattr(input, "dtype", None)
+    if base is not None and base.kind == "b" and getattr(exponent, "dtype", base) == base:
+        return _lib(input, exponent).logical_or(input, ~exponent)  # NumPy would count in int8
     return _lib(input, exponent).power(input, exponent)
 
 
@@ -273,7 +282,8 @@ def _(g, output):
 
 @op(r"y = x^{2}")
 def square(input):
-    return input * input
+    x = input.astype("int64") if input.dtype.kind == "b" else input
+    return x * x
 
 
 @square.vjp("input", r"\bar x = 2\, \bar y \odot x")
@@ -361,6 +371,7 @@ def _(g, input, min, max):
 
 @op(r"y = \max(a, b)", promotes=True)
 def maximum(input, other):
+    check_ordered("maximum", input)
     return namespace(input).maximum(input, other)
 
 
@@ -376,6 +387,7 @@ def _(g, input, other):
 
 @op(r"y = \min(a, b)", promotes=True)
 def minimum(input, other):
+    check_ordered("minimum", input)
     return namespace(input).minimum(input, other)
 
 

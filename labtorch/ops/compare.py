@@ -7,12 +7,18 @@ from typing import Any
 import numpy as np
 
 from labtorch.backend.arrays import is_array, namespace
+from labtorch.backend.dtypes import check_ordered
 from labtorch.engine.op import Op
 
 
 def _binary(name: str, function: str, formula: str) -> Op:
+    ordered = name in ("lt", "le", "gt", "ge")
+
     def forward(input: Any, other: Any) -> Any:
         lib = namespace(input if is_array(input) else other)
+        if ordered:
+            check_ordered(name, input)
+            check_ordered(name, other)
         return getattr(lib, function)(input, other)
 
     return Op(forward, formula, name=name, promotes=True)

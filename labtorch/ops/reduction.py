@@ -8,12 +8,27 @@ from typing import Any
 import numpy as np
 
 from labtorch.backend.arrays import namespace
-from labtorch.backend.dtypes import as_numpy
+from labtorch.backend.dtypes import as_numpy, check_ordered
 from labtorch.engine.op import op
 from labtorch.ops.arithmetic import where
 from labtorch.ops.shape import expand, squeeze, unsqueeze
 
-ValuesIndices = namedtuple("ValuesIndices", ["values", "indices"])
+
+class ValuesIndices(namedtuple("ValuesIndices", ["values", "indices"])):
+    """Extremes or sorted elements, and where they were."""
+
+    function = "max"
+
+    def __repr__(self) -> str:
+        return f"torch.return_types.{self.function}(\nvalues={self.values!r},\nindices={self.indices!r})"
+
+
+def _named(function: str) -> type[ValuesIndices]:
+    return type(function, (ValuesIndices,), {"__slots__": (), "function": function})
+
+
+MaxResult, MinResult, SortResult, TopkResult = map(_named, ("max", "min", "sort", "topk"))
+
 
 
 def axes(dim: Any, ndim: int) -> tuple[int, ...] | None:
@@ -135,6 +150,7 @@ def _product(a: Any, b: Any, one: Any) -> Any:
 def _extreme(name: str, compare: str) -> Any:
     @op(rf"y = \{name}_i x_i", name=f"a{name}")
     def extreme(input, dim=None, keepdim=False):
+        check_ordered(name, input)
         if not input.size:
             raise IndexError(
                 f"{name}(): Expected reduction dim to be specified for input.numel() == 0. "
@@ -160,6 +176,7 @@ amin = _extreme("min", "<")
 def _extreme_along(name: str) -> Any:
     @op(rf"y = \{name}_i x_i", name=name, outputs=("values", "indices"))
     def extreme(input, dim, keepdim=False):
+        check_ordered(name, input)
         lib, d = namespace(input), wrap_dim(dim, input.ndim)
         if not input.ndim:
             return input.copy(), lib.zeros((), "int64")
@@ -189,6 +206,7 @@ min_along = _extreme_along("min")
 def _arg(name: str) -> Any:
     @op(rf"y = \arg\{name}_i x_i", name=f"arg{name}")
     def arg(input, dim=None, keepdim=False):
+        check_ordered(f"arg{name}", input)
         lib = namespace(input)
         if dim is None:
             return lib.asarray(getattr(lib, f"arg{name}")(input)).reshape(
@@ -208,17 +226,24 @@ argmin = _arg("min")
 @op(r"y = \bigwedge_i x_i")
 def all(input, dim=None, keepdim=False):
     reduced = axes(dim, input.ndim) if input.ndim else None
-    return namespace(input).all(input, axis=reduced, keepdims=keepdim)
+    y = namespace(input).all(input, axis=reduced, keepdims=keepdim)
+    return y.astype(input.dtype) if input.dtype == "uint8" else y
 
 
 @op(r"y = \bigvee_i x_i")
 def any(input, dim=None, keepdim=False):
     reduced = axes(dim, input.ndim) if input.ndim else None
-    return namespace(input).any(input, axis=reduced, keepdims=keepdim)
+    y = namespace(input).any(input, axis=reduced, keepdims=keepdim)
+    return y.astype(input.dtype) if input.dtype == "uint8" else y
 
 
 @op(r"\sigma^2 = \frac{1}{n - c} \sum_i (x_i - \mu)^2")
 def var(input, dim=None, correction=1, keepdim=False):
+    if input.dtype.kind not in "fc":
+        raise RuntimeError(
+            "std and var only support floating point and complex dtypes, "
+            f"not {input.dtype}. Convert it first: x.float().var()"
+        )
     reduced = axes(dim, input.ndim) if input.ndim else None
     with np.errstate(all="ignore"):
         return namespace(input).var(input, axis=reduced, ddof=correction, keepdims=keepdim)

@@ -149,7 +149,7 @@ def max(input: Tensor, dim: Any = None, keepdim: bool = False, *, out: Any = Non
         return arithmetic.maximum(input, dim)
     if dim is None:
         return reduction.amax(input)
-    return reduction.ValuesIndices(*apply(reduction.max_along, (input, dim, keepdim)))
+    return reduction.MaxResult(*apply(reduction.max_along, (input, dim, keepdim)))
 
 
 def min(input: Tensor, dim: Any = None, keepdim: bool = False, *, out: Any = None) -> Any:
@@ -158,7 +158,7 @@ def min(input: Tensor, dim: Any = None, keepdim: bool = False, *, out: Any = Non
         return arithmetic.minimum(input, dim)
     if dim is None:
         return reduction.amin(input)
-    return reduction.ValuesIndices(*apply(reduction.min_along, (input, dim, keepdim)))
+    return reduction.MinResult(*apply(reduction.min_along, (input, dim, keepdim)))
 
 
 def _correction(unbiased: Any, correction: Any) -> Any:
@@ -293,8 +293,8 @@ def topk(
         raise RuntimeError(f"selected index k out of range: k={k} of {n} elements")
     values, indices = sort(input, d, descending=largest, stable=True)
     if not input.ndim:
-        return reduction.ValuesIndices(values, indices)
-    return reduction.ValuesIndices(shape.narrow(values, d, 0, k), shape.narrow(indices, d, 0, k))
+        return reduction.TopkResult(values, indices)
+    return reduction.TopkResult(shape.narrow(values, d, 0, k), shape.narrow(indices, d, 0, k))
 
 
 def sort(
@@ -303,7 +303,7 @@ def sort(
     """The elements along `dim` in order, and where they were."""
     d = reduction.wrap_dim(dim, input.ndim)
     if not input.ndim:
-        return reduction.ValuesIndices(shape.clone(input), wrap(np.zeros((), np.int64)))
+        return reduction.SortResult(shape.clone(input), wrap(np.zeros((), np.int64)))
     array = input._array
     if descending:  # from the back, so that equal elements keep their order
         order = np.flip(np.argsort(np.flip(array, d), axis=d, kind="stable"), d)
@@ -311,7 +311,7 @@ def sort(
     else:
         order = np.argsort(array, axis=d, kind="stable")
     indices = wrap(np.ascontiguousarray(order))
-    return reduction.ValuesIndices(indexing.gather(input, d, indices), indices)
+    return reduction.SortResult(indexing.gather(input, d, indices), indices)
 
 
 def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:

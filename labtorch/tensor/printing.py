@@ -63,11 +63,6 @@ class _Formatter:
             self.scientific = _options["sci_mode"]
         if finite.size:
             self.width = max(len(self._plain(v)) for v in finite.tolist())
-        odd = values[~np.isfinite(values)]
-        if odd.size:  # 'nan' and 'inf' stand where the numbers stand, which end in '.' if integral
-            bare = int(finite.size > 0 and self.integral and not self.scientific)
-            widest = max(len(self._plain(v)) for v in odd.tolist())
-            self.width = max(self.width, widest + bare * 0)
 
     def _plain(self, value: float) -> str:
         if not math.isfinite(value):

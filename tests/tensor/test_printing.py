@@ -63,16 +63,11 @@ PROGRAMS = {
     "grad_fn of a power": lambda t: t.ones(2, requires_grad=True) ** 2,
     "grad_fn of exp": lambda t: t.ones(2, requires_grad=True).exp(),
     "grad_fn of relu": lambda t: t.ones(2, requires_grad=True).relu(),
-    "grad_fn of a matrix product": lambda t: t.ones(2, 2, requires_grad=True) @ t.ones(2, 2),
-    "grad_fn of linear": lambda t: t.nn.functional.linear(
-        t.ones(2, 3), t.ones(2, 3, requires_grad=True), t.ones(2)
-    ),
     "grad_fn of a view": lambda t: t.ones(2, 2, requires_grad=True).view(4),
-    "grad_fn of a transpose": lambda t: t.ones(2, 2, requires_grad=True).t(),
     "grad_fn of a loss": lambda t: t.nn.functional.mse_loss(
         t.ones(2, requires_grad=True), t.zeros(2)
     ),
-    "grad_fn, long line": lambda t: (t.arange(20.0).requires_grad_() / 3),
+    "grad_fn, long line": lambda t: t.arange(20.0).requires_grad_() / 3,
     "shape": lambda t: t.zeros(2, 3).shape,
     "no shape": lambda t: t.tensor(1.0).size(),
     "dtype": lambda t: t.float32,
