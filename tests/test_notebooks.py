@@ -109,3 +109,13 @@ def test_links_lead_to_notebooks_that_exist(path):
                 assert (path.parent / target).is_file() or (
                     path.parent.parent / target
                 ).is_file(), target
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("path", [*SOLUTIONS, *OTHERS], ids=name)
+def test_a_notebook_runs_in_a_browser_without_a_complaint(path, open_notebook):
+    notebook = open_notebook(path)
+    notebook.run_all()
+    assert notebook.errors == []
+    assert notebook.page.locator(".lt-view").count() >= 1 or "lab." not in path.read_text()
+    assert notebook.console == []

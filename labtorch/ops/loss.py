@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 from labtorch.backend.arrays import namespace
@@ -121,10 +120,8 @@ def cross_entropy_indices(
         return losses, logp, scale
     total = losses.sum()
     if reduction == "mean":
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # 0 / 0 is NaN, as in PyTorch: everything was ignored
-            weights = _class_weights(lib, target, weight, ignore_index, input.dtype).sum()
-            total, scale = total / weights, scale / weights
+        weights = _class_weights(lib, target, weight, ignore_index, input.dtype).sum()
+        total, scale = total / weights, scale / weights  # 0 / 0 is NaN where all were ignored
     return total, logp, scale
 
 
