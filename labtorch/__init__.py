@@ -159,6 +159,7 @@ from labtorch.tensor.functions import (
     repeat,
     reshape,
     result_type,
+    select,
     softmax,
     sort,
     split,

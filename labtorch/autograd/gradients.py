@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from labtorch.engine import backward as engine_backward
 from labtorch.engine.variable import wrap
 from labtorch.tensor.tensor import Tensor, _cotangent
@@ -25,6 +27,12 @@ def _seeds(roots: Sequence[Tensor], given: Any, create_graph: bool) -> list[Any]
             seed = _cotangent(root, cotangent)
             seeds.append(cotangent if create_graph else seed)
     return seeds
+
+
+def _whole(array: Any) -> Tensor:
+    """A tensor of `array`, which is a scalar where arithmetic on 0-d arrays made it."""
+    out: Tensor = wrap(np.asarray(array) if isinstance(array, np.generic) else array)
+    return out
 
 
 def _listed(tensors: Any) -> list[Tensor]:
@@ -97,5 +105,5 @@ def grad(
                 )
             gradients.append(None)
         else:
-            gradients.append(gradient if isinstance(gradient, Tensor) else wrap(gradient))
+            gradients.append(gradient if isinstance(gradient, Tensor) else _whole(gradient))
     return tuple(gradients)

@@ -29,6 +29,28 @@ def plain_index(index: Any) -> Any:
     return index
 
 
+def ints_first(index: Any) -> tuple[tuple, tuple] | None:
+    """An index that mixes ints and arrays as two: PyTorch takes ints first, then arrays.
+
+    (NumPy treats an int beside an array as an array, which moves dimensions.)
+    """
+    if not isinstance(index, tuple) or not any(is_array(p) for p in index):
+        return None
+    first: list[Any] = []
+    rest: list[Any] = []
+    for part in index:
+        if isinstance(part, (int, np.integer)) and not isinstance(part, bool):
+            first.append(part)
+            continue
+        rest.append(part)
+        if part is ...:
+            first.append(...)
+        elif part is not None and not isinstance(part, bool):
+            masked = is_array(part) and part.dtype.kind == "b"
+            first += [slice(None)] * (part.ndim if masked else 1)
+    return (tuple(first), tuple(rest)) if len(rest) < len(index) else None
+
+
 def is_basic(index: Any) -> bool:
     """Does the index only slice, so that the result is a view?"""
     parts = index if isinstance(index, tuple) else (index,)

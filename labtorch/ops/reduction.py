@@ -31,6 +31,9 @@ MaxResult, MinResult, SortResult, TopkResult = map(_named, ("max", "min", "sort"
 
 
 
+any_builtin = any
+
+
 def axes(dim: Any, ndim: int) -> tuple[int, ...] | None:
     """PyTorch's `dim` as NumPy's axes: None or () for all, negatives counted from the end."""
     if dim is None:
@@ -147,15 +150,26 @@ def _product(a: Any, b: Any, one: Any) -> Any:
     return one if a is None and b is None else b if a is None else a if b is None else a * b
 
 
+def refuse_empty(name: str, input: Any, dim: Any) -> None:
+    """Refuse the extreme of no elements."""
+    if input.size:
+        return
+    reduced = axes(dim, input.ndim) if input.ndim else None
+    if reduced is None:
+        kind: Any = IndexError if name.startswith("arg") else RuntimeError
+        raise kind(
+            f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the "
+            "reduction dim with the 'dim' argument."
+        )
+    if any_builtin(not input.shape[d] for d in reduced):
+        raise IndexError(f"{name}(): Expected reduction dim {dim} to have non-zero size.")
+
+
 def _extreme(name: str, compare: str) -> Any:
     @op(rf"y = \{name}_i x_i", name=f"a{name}")
     def extreme(input, dim=None, keepdim=False):
         check_ordered(name, input)
-        if not input.size:
-            raise IndexError(
-                f"{name}(): Expected reduction dim to be specified for input.numel() == 0. "
-                "Specify the reduction dim with the 'dim' argument."
-            )
+        refuse_empty(f"a{name}", input, dim)
         return getattr(namespace(input), name)(
             input, axis=axes(dim, input.ndim) if input.ndim else None, keepdims=keepdim
         )
@@ -177,6 +191,7 @@ def _extreme_along(name: str) -> Any:
     @op(rf"y = \{name}_i x_i", name=name, outputs=("values", "indices"))
     def extreme(input, dim, keepdim=False):
         check_ordered(name, input)
+        refuse_empty(name, input, dim)
         lib, d = namespace(input), wrap_dim(dim, input.ndim)
         if not input.ndim:
             return input.copy(), lib.zeros((), "int64")
@@ -207,6 +222,7 @@ def _arg(name: str) -> Any:
     @op(rf"y = \arg\{name}_i x_i", name=f"arg{name}")
     def arg(input, dim=None, keepdim=False):
         check_ordered(f"arg{name}", input)
+        refuse_empty(f"arg{name}", input, dim)
         lib = namespace(input)
         if dim is None:
             return lib.asarray(getattr(lib, f"arg{name}")(input)).reshape(

@@ -118,6 +118,20 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     return split(input, -(-n // chunks) or 1, dim)
 
 
+def select(input: Tensor, dim: int, index: int) -> Tensor:
+    """The slice at `index` along a dimension, which goes away."""
+    if not input.ndim:
+        raise IndexError("select() cannot be applied to a 0-dim tensor.")
+    d = reduction.wrap_dim(dim, input.ndim)
+    n = input.shape[d]
+    if not -n <= index < n:
+        raise IndexError(
+            f"select(): index {index} out of range for tensor of size {list(input.shape)} at "
+            f"dimension {d}"
+        )
+    return input[(slice(None),) * d + (int(index),)]
+
+
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """The slices along a dimension, which goes away."""
     d = reduction.wrap_dim(dim, input.ndim)

@@ -507,10 +507,16 @@ class Tensor(Variable):
 
     # ---------------------------------------------------------------- indexing
     def __getitem__(self, index: Any) -> Tensor:
-        return apply(indexing.getitem, (self, self._checked(index)))
+        index = self._checked(index)
+        if index.__class__ is tuple and (parts := indexing.ints_first(index)) is not None:
+            return apply(indexing.getitem, (self[parts[0]], parts[1]))
+        return apply(indexing.getitem, (self, index))
 
     def __setitem__(self, index: Any, value: Any) -> None:
         index = self._checked(index)
+        if index.__class__ is tuple and (parts := indexing.ints_first(index)) is not None:
+            self[parts[0]][parts[1]] = value
+            return
         thread = local.thread
         needs = self._requires_grad or isinstance(value, Tensor) and value._requires_grad
         if needs and thread.grad_enabled:

@@ -88,7 +88,7 @@ def test_prints_as_pytorch(name):
     assert repr(PROGRAMS[name](labtorch)) == repr(PROGRAMS[name](torch))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     arrays.arrays(
         st.sampled_from([np.float32, np.float64, np.int64, np.int8, np.bool_]),
