@@ -34,7 +34,7 @@ def graph(open_notebook: Any) -> Any:
 
 def keys(notebook: Any) -> list[str]:
     items = notebook.page.locator(".lt-item:not(.lt-leaving)")
-    return [item.get_attribute("data-key") for item in items.all()]
+    return items.evaluate_all("items => items.map((item) => item.dataset.key)")
 
 
 def press(notebook: Any, key: str) -> None:
