@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from labtorch.backend.arrays import namespace
+from labtorch.backend.arrays import is_array, namespace
 from labtorch.engine.op import op
 
 
