@@ -92,6 +92,7 @@ from labtorch.ops.compare import (
     lt,
     ne,
 )
+from labtorch.ops.einsum import einsum
 from labtorch.ops.indexing import gather, index_select
 from labtorch.ops.linear import matmul
 from labtorch.ops.reduction import (
@@ -143,7 +144,9 @@ from labtorch.tensor.functions import (
     broadcast_to,
     chunk,
     dot,
+    fill,
     flatten,
+    index_put,
     is_floating_point,
     is_tensor,
     log_softmax,
@@ -159,6 +162,8 @@ from labtorch.tensor.functions import (
     repeat,
     reshape,
     result_type,
+    scatter,
+    scatter_add,
     select,
     softmax,
     sort,
@@ -213,6 +218,7 @@ subtract, multiply, divide, true_divide, negative, absolute, clip = (
 )
 concat = concatenate = cat
 swapaxes = swapdims = transpose
+greater, greater_equal, less, less_equal, not_equal = gt, ge, lt, le, ne
 
 from labtorch import autograd, nn, optim, utils
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from labtorch.backend.arrays import is_array, namespace
-from labtorch.backend.dtypes import check_ordered, get_default_dtype
+from labtorch.backend.dtypes import check_ordered, get_default_dtype, promote
 from labtorch.engine.op import op
 
 
@@ -127,7 +127,18 @@ def pow(input, exponent):
     base = getattr(input, "dtype", None)
     if base is not None and base.kind == "b" and getattr(exponent, "dtype", base) == base:
         return _lib(input, exponent).logical_or(input, ~exponent)  # NumPy would count in int8
+    if base is not None and base.kind == "i" and is_array(exponent) and exponent.dtype.kind == "i":
+        return _integer_power(input, exponent)
     return _lib(input, exponent).power(input, exponent)
+
+
+def _integer_power(base: Any, exponent: Any) -> Any:
+    """With negative exponents, 1 / a^n rounded towards 0, which NumPy refuses."""
+    lib = namespace(base)
+    odd = 1 - 2 * (exponent % 2)
+    inverse = lib.where(base == 1, 1, lib.where(base == -1, odd, 0))
+    power = lib.power(base, lib.maximum(exponent, 0))
+    return lib.where(exponent < 0, inverse, power).astype(power.dtype)
 
 
 @pow.vjp("input", r"\bar a = \bar y \odot b\, a^{b - 1}")
@@ -351,13 +362,17 @@ def _(g):
     return g * 0
 
 
-@op(r"y = \min(\max(x, l), u)")
+@op(r"y = \min(\max(x, l), u)", broadcasts=True)
 def clamp(input, min=None, max=None):
     if min is None and max is None:
-        raise ValueError("clamp: at least one of 'min' or 'max' must not be None")
+        raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
+    check_ordered("clamp", input)
     lib = namespace(input)
-    if any(isinstance(bound, float) for bound in (min, max)):
-        input = _floating(input)
+    bounds = [bound for bound in (min, max) if bound is not None]
+    if input.dtype.kind != "f" or any(is_array(bound) for bound in bounds):
+        common = promote(input, *bounds)
+        input = input.astype(common, copy=False)
+        min, max = (b.astype(common, copy=False) if is_array(b) else b for b in (min, max))
     y = input if min is None else lib.maximum(input, min)
     return y if max is None else lib.minimum(y, max)
 
@@ -367,6 +382,17 @@ def _(g, input, min, max):
     if min is not None:
         g = g * (input >= min)
     return g if max is None else g * (input <= max)
+
+
+@clamp.vjp("min", r"\bar l = \bar y \odot [\, x < l < u \,]")
+def _(g, input, min, max):
+    g = g * (input < min)
+    return g if max is None else g * (min < max)
+
+
+@clamp.vjp("max", r"\bar u = \bar y \odot [\, x > u \text{ or } l \ge u \,]")
+def _(g, input, min, max):
+    return g * (input > max if min is None else (input > max) | (max <= min))
 
 
 @op(r"y = \max(a, b)", promotes=True)

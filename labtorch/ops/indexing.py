@@ -137,6 +137,15 @@ def gather(input, dim, index):
     d = wrap_dim(dim, input.ndim)
     if not input.ndim:
         return input.reshape(1)[index.reshape(-1)].reshape(index.shape)
+    if not index.size:
+        return input.reshape(-1)[:0].reshape(index.shape)
+    if index.ndim != input.ndim:
+        raise RuntimeError("Index tensor must have the same number of dimensions as input tensor")
+    if any(n > m for i, (n, m) in enumerate(zip(index.shape, input.shape)) if i != d):
+        raise RuntimeError(
+            f"Size does not match at dimension {d} expected index {list(index.shape)} to be no "
+            f"larger than self {list(input.shape)} apart from dimension {d}"
+        )
     if index.size and (index.min() < 0 or index.max() >= input.shape[d]):
         raise RuntimeError(f"index out of bounds for dimension {d} with size {input.shape[d]}")
     window = tuple(slice(None) if i == d else slice(n) for i, n in enumerate(index.shape))
@@ -150,11 +159,91 @@ def _(g, input_shape, dim, index):
     return scatter_along(g, index, wrap_dim(dim, len(input_shape)), input_shape)
 
 
+@op(r"y = x, \quad y_{\mathrm{index}_i} = s_i")
+def scatter(input, dim, index, src):
+    """A copy of `input` with `src` (a number, or at least as large as `index`) at `index`."""
+    y, places, window = _scattered(input, dim, index, src)
+    y[places] = src[window] if is_array(src) else src
+    return y.reshape(input.shape)
+
+
+@scatter.vjp("input", r"\bar x = \bar y, \quad \bar x_{\mathrm{index}} = 0")
+def _(g, dim, index):
+    return scatter(g, dim, index, 0.0)
+
+
+@scatter.vjp("src", r"\bar s_i = \bar y_{\mathrm{index}_i}")
+def _(g, src_shape, dim, index):
+    return _into(gather(g, dim, index), src_shape)
+
+
+@op(r"y = x, \quad y_{\mathrm{index}_i} \mathrel{+}= s_i")
+def scatter_add(input, dim, index, src):
+    """A copy of `input` with `src` added at `index`; what is named twice gets both."""
+    y, places, window = _scattered(input, dim, index, src)
+    namespace(input).add.at(y, places, src[window] if is_array(src) else src)
+    return y.reshape(input.shape)
+
+
+@scatter_add.vjp("input", r"\bar x = \bar y")
+def _(g):
+    return g
+
+
+@scatter_add.vjp("src", r"\bar s_i = \bar y_{\mathrm{index}_i}")
+def _(g, src_shape, dim, index):
+    return _into(gather(g, dim, index), src_shape)
+
+
+def _into(part: Any, shape: tuple) -> Any:
+    """`part` at the beginning of zeros of `shape`."""
+    if part.shape == shape:
+        return part
+    return put(part, tuple(slice(n) for n in part.shape), shape)
+
+
+def _scattered(input: Any, dim: int, index: Any, src: Any) -> tuple[Any, tuple, tuple]:
+    """A copy of `input`, the places in it that `index` names, and the part of `src` that is used."""
+    from labtorch.ops.reduction import wrap_dim
+
+    d = wrap_dim(dim, input.ndim)
+    if index.dtype.kind not in "ui":
+        raise RuntimeError("scatter(): Expected dtype int32/int64 for index")
+    if is_array(src) and src.dtype != input.dtype:
+        raise RuntimeError(
+            f"scatter(): Expected self.dtype to be equal to src.dtype: {input.dtype} and {src.dtype}"
+        )
+    y = input.copy().reshape(input.shape or (1,))
+    index = index.reshape(index.shape or (1,))
+    if index.size:
+        fits = index.ndim == y.ndim and all(
+            n <= m for i, (n, m) in enumerate(zip(index.shape, y.shape)) if i != d
+        )
+        covered = not is_array(src) or all(
+            n <= m for n, m in zip(index.shape, src.shape or (1,), strict=False)
+        )
+        if not fits or not covered or (is_array(src) and (src.ndim or 1) != index.ndim):
+            raise RuntimeError(
+                f"Expected index {list(index.shape)} to be no larger than self {list(y.shape)} apart "
+                f"from dimension {d} and to be no larger size than src {list(getattr(src, 'shape', ()))}"
+            )
+        if index.min() < 0 or index.max() >= y.shape[d]:
+            raise RuntimeError(f"index out of bounds for dimension {d} with size {y.shape[d]}")
+    else:
+        index = index.reshape((0,) * y.ndim)
+    places: list[Any] = list(namespace(input).ogrid[tuple(slice(n) for n in index.shape)])
+    places[d] = index
+    window = tuple(slice(n) for n in index.shape) if is_array(src) and src.ndim else (...,)
+    return y, tuple(places), window
+
+
 @op(r"y_{\mathrm{index}_i} \mathrel{+}= x_i")
 def scatter_along(input, index, dim, shape):
     """Zeros of `shape` with each element of `input` added at `index` along `dim`."""
     lib = namespace(input)
     y = lib.zeros(shape, input.dtype)
+    if not index.size:
+        return y
     if not shape:
         return y + input.sum()
     places = list(np.ogrid[tuple(slice(n) for n in index.shape)])

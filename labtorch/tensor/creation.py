@@ -233,6 +233,10 @@ def arange(
     if to is None:
         floats = any(isinstance(x, float) for x in (start, end, step))
         to = dtypes.get_default_dtype().numpy if floats else np.dtype(np.int64)
+    if to.kind in "iu":
+        start, end, step = int(start), int(end), int(step)
+        if step == 0:
+            raise RuntimeError("step must be nonzero")
     n = int(np.ceil((end - start) / step))
     array = (start + step * np.arange(n, dtype=np.float64 if to.kind == "f" else np.int64)).astype(
         to
@@ -256,6 +260,8 @@ def linspace(
     to = dtypes.as_numpy(dtype) or dtypes.get_default_dtype().numpy
     if steps < 0:
         raise RuntimeError("number of steps must be non-negative")
+    if to.kind in "iu":
+        start, end = int(start), int(end)
     return _finish(np.linspace(start, end, steps).astype(to), device, requires_grad)
 
 

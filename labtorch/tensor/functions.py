@@ -264,12 +264,55 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
 
 def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
     """The indices of the elements that are not 0: rows of a matrix, or a tuple per dimension."""
-    places = np.nonzero(np.atleast_1d(input._array)) if as_tuple else np.nonzero(input._array)
+    places = np.nonzero(np.atleast_1d(input._array))
     if as_tuple:
         return tuple(wrap(each) for each in places)
     if not input.ndim:
         return wrap(np.zeros((int(bool(input._array)), 0), np.int64))
     return wrap(np.stack(places, 1).astype(np.int64))
+
+
+def fill(input: Tensor, value: Any) -> Tensor:
+    """A copy with every element `value` (a number, or a 0-d tensor)."""
+    if isinstance(value, Tensor) and value.ndim:
+        raise RuntimeError(
+            "fill only supports 0-dimension value tensor but got tensor with "
+            f"{value.ndim} dimensions."
+        )
+    return apply(indexing.setitem, (input, value, ...))
+
+
+def scatter(input: Tensor, dim: int, index: Tensor, src: Any = None, **more: Any) -> Tensor:
+    """A copy with `src` (a tensor or a number) at `index` along `dim`; `reduce="add"` adds."""
+    src = more.pop("value", src)
+    how = more.pop("reduce", None)
+    if more:
+        raise TypeError(f"scatter() got an unexpected keyword argument '{next(iter(more))}'")
+    if how == "multiply":
+        many = apply(indexing.gather, (input, dim, index)) * src
+        return apply(indexing.scatter, (input, dim, index, many))
+    if how not in (None, "add"):
+        raise RuntimeError("reduce argument must be either add or multiply.")
+    return apply(indexing.scatter_add if how else indexing.scatter, (input, dim, index, src))
+
+
+def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
+    """A copy with `src` added at `index` along `dim`."""
+    return apply(indexing.scatter_add, (input, dim, index, src))
+
+
+def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
+    """A copy with `values` at `indices`, a tuple of tensors; or added there."""
+    index = indexing.plain_index(tuple(slice(None) if i is None else i for i in indices))
+    if values.dtype is not input.dtype:
+        raise RuntimeError(
+            "Index put requires the source and destination dtypes match, got "
+            f"{input.dtype} for the destination and {values.dtype} for the source."
+        )
+    if not accumulate:
+        return apply(indexing.setitem, (input, values, index))
+    values = expand(values, input[index].shape)
+    return input + apply(indexing.put, (values, index, tuple(input.shape)))
 
 
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:

@@ -8,7 +8,7 @@ import numpy as np
 
 from labtorch.backend import dtypes
 from labtorch.engine.apply import apply
-from labtorch.engine.inplace import apply_inplace, check_writable
+from labtorch.engine.inplace import apply_inplace, check_writable, former, write
 from labtorch.engine.op import Op
 from labtorch.engine.thread import local
 from labtorch.ops import activation, arithmetic, compare, indexing, linear, reduction, shape
@@ -57,7 +57,7 @@ for _name in """eq ne lt le gt ge logical_and logical_or logical_xor logical_not
 bitwise_or bitwise_xor bitwise_not isnan isinf isfinite""".split():
     setattr(Tensor, _name, _method(getattr(compare, _name)))
 for _name in """reshape view view_as reshape_as expand expand_as broadcast_to permute t flatten
-unflatten split chunk unbind select repeat max min var std norm mm bmm dot nonzero masked_fill softmax
+scatter scatter_add index_put unflatten split chunk unbind select repeat max min var std norm mm bmm dot nonzero masked_fill softmax
 log_softmax topk sort argsort triu tril unique""".split():
     setattr(Tensor, _name, getattr(functions, _name))
 
@@ -73,6 +73,11 @@ _aliases: dict[str, str] = {
     "multiply_": "mul_",
     "divide_": "div_",
     "clip_": "clamp_",
+    "greater": "gt",
+    "greater_equal": "ge",
+    "less": "lt",
+    "less_equal": "le",
+    "not_equal": "ne",
     "swapaxes": "transpose",
     "swapdims": "transpose",
 }
@@ -186,6 +191,35 @@ def masked_fill_(self: Tensor, mask: Tensor, value: Any) -> Tensor:
     return self
 
 
+def _from_function(name: str) -> Any:
+    function = getattr(functions, name, None) or getattr(Tensor, name)
+
+    def call(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        recorded = local.thread.grad_enabled
+        if recorded and any(isinstance(x, Tensor) and x._requires_grad for x in (self, *args)):
+            check_writable(self, name)
+        result = function(former(self), *args, **kwargs)
+        if result._array.shape != self._array.shape:
+            raise RuntimeError(f"{name}_ cannot change the shape {list(self.shape)}")
+        write(self, result)
+        return self
+
+    call.__name__, call.__doc__ = name + "_", f"`{name}`, written into the tensor itself."
+    return call
+
+
+def _as_view(name: str) -> Any:
+    """The in-place form of an op that changes the shape: the tensor shows its memory anew."""
+
+    def call(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        seen = getattr(Tensor, name)(former(self), *args, **kwargs)
+        self._array, self._node, self._output = seen._array, seen._node, seen._output
+        return self
+
+    call.__name__, call.__doc__ = name + "_", f"`{name}`, of the tensor itself."
+    return call
+
+
 def clamp_min(self: Tensor, min: Any) -> Tensor:
     return arithmetic.clamp(self, min)
 
@@ -214,3 +248,12 @@ for _function in (fill_, zero_, copy_, uniform_, normal_, bernoulli_, masked_fil
 Tensor.clamp_min, Tensor.clamp_max = clamp_min, clamp_max  # type: ignore[attr-defined]
 for _name in ("zeros", "ones", "empty", "full"):
     setattr(Tensor, f"new_{_name}", _new(getattr(creation, _name)))
+for _name in """tril triu cumsum eq ne lt le gt ge logical_and logical_or logical_xor logical_not
+bitwise_and bitwise_or bitwise_xor bitwise_not scatter scatter_add index_put""".split():
+    setattr(Tensor, _name + "_", _from_function(_name))
+for _name in "greater greater_equal less less_equal not_equal".split():
+    setattr(Tensor, _name + "_", getattr(Tensor, _aliases[_name] + "_"))
+for _name in "squeeze unsqueeze transpose swapaxes swapdims t".split():
+    setattr(Tensor, _name + "_", _as_view(_name))
+Tensor.multinomial = random.multinomial  # type: ignore[attr-defined]
+Tensor.bernoulli = random.bernoulli  # type: ignore[attr-defined]

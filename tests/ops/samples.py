@@ -139,9 +139,24 @@ SAMPLES: dict[str, list[tuple[Any, ...]]] = {
         (x(3, 4), 0.0, slice(1, None)),
     ],
     "indexing.gather": [(x(3, 4), 1, ints(3, 2, below=4)), (x(3, 4), 0, ints(2, 4, below=3))],
+    "indexing.scatter": [
+        (x(3, 4), 1, np.array([[0, 2], [3, 1], [1, 0]]), x(3, 2)),
+        (x(3, 4), 0, np.array([[0, 2], [1, 0]]), x(2, 3)),
+        (x(3, 4), 0, np.array([[0, 2]]), 2.0),
+    ],
+    "indexing.scatter_add": [(x(3, 4), 0, np.array([[0, 2], [0, 1]]), x(2, 3))],
     "indexing.scatter_along": [(x(3, 2), ints(3, 2, below=4), 1, (3, 4))],
     "indexing.embedding": [(ints(2, 3, below=5), x(5, 2)), (ints(4, below=2), x(3, 2), 2, False)],
     "indexing.index_select": [(x(3, 4), 0, rows), (x(3, 4), -1, rows)],
+    # ------------------------------------------------------------ einsum
+    "einsum.contraction": [
+        ("ij,jk->ik", x(2, 3), x(3, 2)),
+        ("ij->j", x(2, 3)),
+        ("ijk,k,il->lj", x(2, 3, 2), x(2), x(2, 2)),
+        ("ij,ij->ij", x(1, 3), x(2, 3)),
+        ("ij,k->", x(2, 2), x(3)),
+        ("ij,jk->ik", z(2, 2), z(2, 2)),
+    ],
     # ------------------------------------------------------------ linear
     "linear.linear": [
         (x(2, 3), x(4, 3), x(4)),
