@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 
 import nbformat
@@ -98,13 +99,25 @@ def test_lab_serves_the_welcome_notebook_on_another_port_if_one_is_taken(tmp_pat
             assert f"port {port} is taken" in said and int(url[1]) != port
             assert url[2] == "/lab/tree/en/welcome.ipynb"
             listing = f"http://127.0.0.1:{url[1]}/api/contents/en?token={url[3]}"
-            with urllib.request.urlopen(listing, timeout=10) as answer:
-                names = {each["name"] for each in json.load(answer)["content"]}
+            names = {each["name"] for each in json.loads(_served(listing))["content"]}
             assert "welcome.ipynb" in names
         finally:
             os.killpg(process.pid, signal.SIGINT)
             os.killpg(process.pid, signal.SIGTERM)
             process.communicate(timeout=30)
+
+
+def _served(url):
+    """The page, once the server listens: it prints its address a moment earlier."""
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=10) as answer:
+                return answer.read()
+        except urllib.error.URLError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
 
 
 def test_packaged_notebooks_are_copied_and_a_learners_changes_are_kept(tmp_path):

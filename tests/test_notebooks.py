@@ -32,6 +32,7 @@ def nbval(path, folder, strict):
         [
             *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", "/dev/null"),
             *("--nbval" if strict else "--nbval-lax", "--nbval-current-env"),
+            f"--nbval-sanitize-with={Path(__file__).with_name('nbval.cfg')}",
             *("--nbval-cell-timeout=120", f"--junitxml={result}", f"--rootdir={path.parent}"),
             str(path),
         ],

@@ -30,6 +30,7 @@ def open_lab(port: int, browser: bool, lang: str) -> int:
         typer.echo(f"port {port} is taken; the lab uses {free}")
     command = [
         *(sys.executable, "-m", "jupyterlab", f"--port={free}", "--ServerApp.port_retries=0"),
+        "--ServerApp.ip=127.0.0.1",
         f"--ServerApp.root_dir={folder}",
         f"--LabApp.default_url=/lab/tree/{lang}/welcome.ipynb",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",

@@ -69,7 +69,7 @@ class Recorder(Watcher):
 
     def __init__(self, recording: Recording, budget: float, head_start: float) -> None:
         self.recording, self.budget, self.head_start = recording, budget, head_start
-        self.start = self.last = perf_counter()
+        self.start = self.last = self.began = perf_counter()
         self.credit = 0.0
         self.known: dict[tuple, Graph] = {}
         self.sources: dict[tuple[int, int], int] = {}
@@ -78,8 +78,9 @@ class Recorder(Watcher):
         self.roots: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()  # model -> its variable
         self._begin()
 
-    def _begin(self) -> None:
-        """A new step."""
+    def _start(self) -> None:
+        """The step's first op: is the step measured? A pause before it is credit, too."""
+        self.waiting = False
         self.began = perf_counter()
         self.credit = min(CREDIT, self.credit + self.budget * (self.began - self.last))
         if self.credit < 0 < self.head_start:
@@ -87,7 +88,12 @@ class Recorder(Watcher):
             self.head_start -= paid
             self.credit += paid
         self.last = self.began
-        self.measuring = self.credit >= 0 or self.recording.step_count < FIRST
+        asked = self.recording._asked()
+        self.measuring = asked or self.credit >= 0 or self.recording.step_count < FIRST
+
+    def _begin(self) -> None:
+        """Forget the last step and wait for the next."""
+        self.waiting, self.measuring = True, False
         self.spent = 0.0
         self.entries: list[Entry] = []
         self.where: dict[int, tuple[int, int]] = {}  # tensor identity -> (entry, output)
@@ -108,6 +114,8 @@ class Recorder(Watcher):
 
     # ---------------------------------------------------------------- forward
     def op_begun(self, call: Call) -> None:
+        if self.waiting:
+            self._start()
         if self.measuring:
             call.note = perf_counter()
 
@@ -239,15 +247,8 @@ class Recorder(Watcher):
         leaf = structure.nonfinite_leaf(self.entries, at)
         if leaf is not None:
             at = leaf
-        entry = None if at is None else self.entries[at]
-        name = "" if entry is None else entry.op.name if entry.op is not None else entry.extra[0]
-        self.failure = {
-            "node": at,
-            "op": name,
-            "kind": "nonfinite",
-            "message": f"the loss is {self.loss}: the first value seen that is not finite "
-            f"is at '{name}'",
-        }
+        # its name is known when the graph is: a parameter goes by its state_dict path
+        self.failure = {"node": at, "op": "", "kind": "nonfinite", "message": ""}
 
     def node_begun(self, node: Node, cotangents: list) -> None:
         at = self.by_sequence.get(node.sequence)
@@ -297,7 +298,15 @@ class Recorder(Watcher):
         new = {old: at for at, old in enumerate(order)}
         failure = self.failure
         if failure is not None:
-            failure = {**failure, "node": new.get(failure["node"])}
+            at = new.get(failure["node"])
+            failure = {**failure, "node": at}
+            if failure["kind"] == "nonfinite":
+                name = "the loss" if at is None else graph["nodes"][at]["name"]
+                failure["op"] = name
+                failure["message"] = (
+                    f"the loss is {self.loss}: the first value seen that is not finite is at "
+                    f"'{name}'"
+                )
         head = {
             "step": number,
             "graph": graph["key"],

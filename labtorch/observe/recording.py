@@ -67,9 +67,18 @@ class Recording:
         self._losses: list[tuple[int, float]] = []
         self._stride = 1
         self._last_loss: tuple[int, float] | None = None
+        self._wanted = False
         self._choice = random.Random(0)  # not the learner's generator: watching changes no number
 
+    def measure_next(self) -> None:
+        """Have the next step measured, whatever the budget says: somebody wants to look at it."""
+        self._wanted = True
+
     # ---------------------------------------------------------------- written by the recorder
+    def _asked(self) -> bool:
+        wanted, self._wanted = self._wanted, False
+        return wanted
+
     def _add_loss(self, step: int, loss: float) -> None:
         self._last_loss = (step, loss)
         if step % self._stride == 0:

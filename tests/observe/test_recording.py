@@ -383,3 +383,23 @@ def test_a_model_goes_by_the_name_that_the_user_gave_it():
         nn.ReLU()(torch.ones(2))
     scopes = recording.graph()["scopes"]
     assert [s["name"] for s in scopes] == ["classifier", "criterion", "ReLU"]
+
+
+def test_a_step_that_somebody_asks_for_is_measured():
+    _, _, step = training()
+    with observe.record(budget=0) as recording:
+        for number in range(20):
+            if number == 13:
+                recording.measure_next()
+            step()
+    assert recording.steps == [0, 1, 2, 13]
+
+
+def test_a_parameter_that_was_nan_before_is_named_by_its_path():
+    model, _, step = training()
+    with torch.no_grad():
+        model.second.weight[0, 0] = float("nan")
+    with observe.record() as recording:
+        step()
+    failure = recording.snapshot()["failure"]
+    assert failure["op"] == "second.weight" and "second.weight" in failure["message"]

@@ -189,6 +189,8 @@ class FakeRecording:
     def graph(self, step: int = -1) -> dict[str, Any]:
         return GRAPH
 
+    def measure_next(self) -> None: ...
+
     def snapshot(self, step: int = -1) -> dict[str, Any]:
         with self.lock:
             return self.kept[step if step >= 0 else max(self.kept)]

@@ -34,6 +34,8 @@ class Recording(Protocol):
 
     def snapshot(self, step: int) -> Snapshot: ...
 
+    def measure_next(self) -> None: ...
+
 
 class SingleStep:
     """One graph and one snapshot, read as a recording of a single step."""
@@ -46,6 +48,9 @@ class SingleStep:
         self.steps = [snapshot["step"]]
         loss = snapshot["loss"]
         self.losses = [] if loss is None else [(snapshot["step"], loss)]
+
+    def measure_next(self) -> None:
+        """There is no next step."""
 
     def graph(self, step: int = -1) -> Graph:
         return self._graph

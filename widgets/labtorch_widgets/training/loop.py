@@ -159,6 +159,9 @@ class TrainingLoop:
                 self._wake.wait()
             if self._stopping or (self.steps is not None and self.count >= self.steps):
                 return False
+            last = self.steps is not None and self.count + 1 == self.steps
+            if (self._paused or last) and self.recording is not None:
+                self.recording.measure_next()  # a step that somebody will look at
             if self._paused:
                 self._granted -= 1
             rate, self._rate = self._rate, None
