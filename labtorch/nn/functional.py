@@ -21,12 +21,13 @@ from labtorch.ops import activation, arithmetic, indexing, loss, normalization, 
 from labtorch.ops.linear import linear
 from labtorch.ops.reduction import sum as sum_along
 from labtorch.tensor import functions, random
-from labtorch.tensor.functions import one_hot
+from labtorch.tensor.functions import one_hot, pad
 from labtorch.tensor.tensor import Tensor
 
 __all__ = [  # the rest is defined below
     "linear",
     "one_hot",
+    "pad",
 ]
 
 

@@ -398,6 +398,8 @@ def _(g, input, min, max):
 @op(r"y = \max(a, b)", promotes=True)
 def maximum(input, other):
     check_ordered("maximum", input)
+    if not is_array(other):
+        raise TypeError(f"maximum(): argument 'other' (position 2) must be Tensor, not {other!r}")
     return namespace(input).maximum(input, other)
 
 
@@ -414,6 +416,8 @@ def _(g, input, other):
 @op(r"y = \min(a, b)", promotes=True)
 def minimum(input, other):
     check_ordered("minimum", input)
+    if not is_array(other):
+        raise TypeError(f"minimum(): argument 'other' (position 2) must be Tensor, not {other!r}")
     return namespace(input).minimum(input, other)
 
 

@@ -30,7 +30,6 @@ def _named(function: str) -> type[ValuesIndices]:
 MaxResult, MinResult, SortResult, TopkResult = map(_named, ("max", "min", "sort", "topk"))
 
 
-
 any_builtin = any
 
 

@@ -283,6 +283,29 @@ def _(g, input_shape, dim, start):
     return narrow(g, dim, start, input_shape[dim])
 
 
+@op(r"y = x \text{ with a border of } v")
+def constant_pad(input, pad, value=0.0):
+    """A border: `pad` counts (before, after) from the last dimension on; negative ones cut."""
+    if len(pad) % 2 or len(pad) > 2 * input.ndim:
+        raise RuntimeError(
+            f"Padding length should be even and at most twice the number of dimensions of the input: "
+            f"{len(pad)} for {input.ndim} dimensions"
+        )
+    sides = [(0, 0)] * input.ndim
+    for i in range(len(pad) // 2):
+        sides[-1 - i] = (pad[2 * i], pad[2 * i + 1])
+    if any(n + a + b < 0 for n, (a, b) in zip(input.shape, sides)):
+        raise RuntimeError(f"padding {tuple(pad)} would give a negative size for {input.shape}")
+    cut = tuple(slice(max(-a, 0), n - max(-b, 0)) for n, (a, b) in zip(input.shape, sides))
+    grow = [(max(a, 0), max(b, 0)) for a, b in sides]
+    return namespace(input).pad(input[cut], grow, constant_values=value) if grow else input.copy()
+
+
+@constant_pad.vjp("input", r"\bar x = \bar y \text{ without its border}")
+def _(g, pad):
+    return constant_pad(g, tuple(-n for n in pad))
+
+
 @op(r"y = [x_1; \dots; x_n]", name="cat")
 def _cat(dim, *tensors):
     from labtorch.backend.dtypes import promote

@@ -65,6 +65,8 @@ def _as_array(data: Any, dtype: Any, copy: bool) -> Any:
             raise ValueError(
                 "expected sequence of equal length at every depth: this one is ragged"
             ) from None
+        if _first(plain) is None:
+            raise RuntimeError("Could not infer dtype of NoneType")
         if array.dtype.kind in "OUS":
             raise TypeError(f"new(): invalid data type '{type(_first(plain)).__name__}'")
         if to is None and not _holds_arrays(data):  # Python numbers take the default dtypes
@@ -237,6 +239,8 @@ def arange(
         start, end, step = int(start), int(end), int(step)
         if step == 0:
             raise RuntimeError("step must be nonzero")
+    if not np.isfinite([start, end]).all():
+        raise RuntimeError(f"unsupported range: {start} -> {end}")
     n = int(np.ceil((end - start) / step))
     array = (start + step * np.arange(n, dtype=np.float64 if to.kind == "f" else np.int64)).astype(
         to

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from typing import Any
 
 import numpy as np
@@ -107,7 +108,7 @@ def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Te
     return tuple(shape.narrow(tensor, d, at, size) for at, size in zip(starts, sizes))
 
 
-builtin_sum = sum
+builtin_sum, builtin_max = sum, builtins.max
 
 
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
@@ -272,6 +273,53 @@ def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
     return wrap(np.stack(places, 1).astype(np.int64))
 
 
+def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = None) -> Tensor:
+    """A border around the last dimensions: `pad` counts (before, after) from the last one on.
+
+    `mode` says what the border holds: "constant" the value, "reflect" the inside mirrored,
+    "replicate" the edge, "circular" the other end.
+    """
+    counts = _ints((pad,))
+    if mode == "constant":
+        return apply(shape.constant_pad, (input, counts, 0.0 if value is None else value))
+    if mode not in ("reflect", "replicate", "circular"):
+        raise NotImplementedError(f"Unrecognised padding mode {mode}")
+    if value:
+        raise ValueError(f'Padding mode "{mode}" doesn\'t take in value argument')
+    if len(counts) % 2 or len(counts) // 2 not in (input.ndim - 1, input.ndim - 2):
+        raise NotImplementedError(
+            f"Only 2D, 3D, 4D, 5D padding with non-constant padding are supported for now: "
+            f"{len(counts)} counts for a tensor of {input.ndim} dimensions"
+        )
+    for i in range(len(counts) // 2):
+        d = input.ndim - 1 - i
+        input = _bordered(input, d, counts[2 * i], counts[2 * i + 1], mode)
+    return input
+
+
+def _bordered(input: Tensor, d: int, before: int, after: int, mode: str) -> Tensor:
+    """The border along one dimension, by the indices of the elements that it repeats."""
+    n = input.shape[d]
+    if mode == "reflect" and builtin_max(before, after) >= n:
+        raise RuntimeError(
+            "Argument #4: Padding size should be less than the corresponding input dimension, but "
+            f"got: padding ({before}, {after}) at dimension {d} of input {list(input.shape)}"
+        )
+    if mode == "circular" and builtin_max(before, after) > n:
+        raise RuntimeError("Padding value causes wrapping around more than once.")
+    if n == 0 or n + before + after < 0:
+        raise RuntimeError(f"a border ({before}, {after}) does not fit {list(input.shape)}")
+    at = np.arange(-before, n + after)
+    if mode == "replicate":
+        at = at.clip(0, n - 1)
+    elif mode == "circular":
+        low, high = builtin_max(-before, 0), n - builtin_max(-after, 0)
+        at = low + (at - low) % (high - low)  # what a negative count cuts off does not come round
+    else:
+        at = n - 1 - abs(n - 1 - abs(at))
+    return input[(slice(None),) * d + (wrap(at),)]
+
+
 def fill(input: Tensor, value: Any) -> Tensor:
     """A copy with every element `value` (a number, or a 0-d tensor)."""
     if isinstance(value, Tensor) and value.ndim:
@@ -326,6 +374,9 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
             "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with "
             f"{value.ndim} dimension(s)."
         )
+    number = value._array.item() if isinstance(value, Tensor) else value
+    if isinstance(number, complex) and not input.is_complex():
+        raise RuntimeError(f"value cannot be converted to type {input.dtype} without overflow")
     filled = arithmetic.where(mask, value, input)
     return filled if filled.dtype is input.dtype else filled.to(input.dtype)
 
@@ -377,12 +428,16 @@ def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool
 
 def triu(input: Tensor, diagonal: int = 0) -> Tensor:
     """The upper triangle; zeros below."""
+    if input.ndim < 2:
+        raise RuntimeError("triu: input tensor must have at least 2 dimensions")
     keep = np.triu(np.ones(input._array.shape[-2:], bool), diagonal)
     return arithmetic.where(wrap(keep), input, 0)
 
 
 def tril(input: Tensor, diagonal: int = 0) -> Tensor:
     """The lower triangle; zeros above."""
+    if input.ndim < 2:
+        raise RuntimeError("tril: input tensor must have at least 2 dimensions")
     keep = np.tril(np.ones(input._array.shape[-2:], bool), diagonal)
     return arithmetic.where(wrap(keep), input, 0)
 

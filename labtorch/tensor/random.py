@@ -202,6 +202,14 @@ def multinomial(
     out: Any = None,
 ) -> Tensor:
     """Draw category indices with probabilities proportional to the rows of `input`."""
+    if input.ndim not in (1, 2):
+        raise RuntimeError(f"prob_dist must be 1 or 2 dim, not {input.ndim}")
+    if not input.is_floating_point():
+        raise RuntimeError(
+            f"multinomial only supports floating-point dtypes for input, got: {input.dtype}"
+        )
+    if num_samples <= 0:
+        raise RuntimeError("cannot sample n_sample <= 0 samples")
     weights = np.atleast_2d(input._array).astype(np.float64)
     if (weights < 0).any() or not np.isfinite(weights).all():
         raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")

@@ -455,7 +455,16 @@ class Tensor(Variable):
 
     def _own_state(self) -> dict:
         """Attributes that a copy shares: not memory, gradient, hooks or identity."""
-        apart = {"_array", "_grad", "_version", "_base", "_hooks", "_identity", "_post_accumulate"}
+        apart = {
+            "_array",
+            "_grad",
+            "_version",
+            "_base",
+            "_view",
+            "_hooks",
+            "_identity",
+            "_post_accumulate",
+        }
         return {k: v for k, v in self.__dict__.items() if k not in apart}
 
     def __bool__(self) -> bool:

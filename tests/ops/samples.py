@@ -225,6 +225,7 @@ SAMPLES: dict[str, list[tuple[Any, ...]]] = {
     "shape.narrow": [(x(2, 4), 1, 1, 2), (x(2, 4), -1, -3, 2)],
     "shape.diagonal": [(x(3, 4),), (x(3, 2, 4), 1, 0, -1), (x(2, 3), -1)],
     "shape.diagonal_of": [(x(3), (3, 4), 1), (x(2, 3), (3, 2, 4), 0, 0, 2)],
+    "shape.constant_pad": [(x(2, 3), (1, 2), 0.5), (x(2, 3), (-1, 1, 0, 2))],
     "shape.pad_zeros": [(x(2, 2), (2, 4), 1, 1)],
     "shape._cat": [(0, x(2, 3), x(1, 3)), (-1, x(2, 1), x(2, 2))],
     "shape.flip": [(x(2, 3), (0, -1))],
