@@ -154,7 +154,8 @@ def _read(
     edges = []
     for i, link in enumerate(folded.links):
         attributes = drawing.get_edge(names[link.source], names[link.target], key=f"e{i}").attr
-        points = [tuple(map(float, pair.split(","))) for pair in attributes["pos"].split()]
+        pairs = [pair.split(",") for pair in attributes["pos"].split()]
+        points = [(float(px), float(py)) for px, py in pairs]
         label_x, label_y = _label_place(points)
         edges.append(
             {
