@@ -1,4 +1,4 @@
-"""Bundle the views' TypeScript when the package is built; Node comes from a build requirement."""
+"""Build hook: bundle the views' TypeScript (Node is a build requirement), ship the notebooks."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 class ViewsBuildHook(BuildHookInterface):
     def initialize(self, version: str, build_data: dict) -> None:
+        if version == "standard":  # a wheel carries the notebooks; a checkout has them
+            build_data["force_include"]["notebooks"] = "labtorch/cli/notebooks"
         source = Path(self.root, "widgets", "js")
         bundles = Path(self.root, "widgets", "labtorch_widgets", "static")
         if not source.is_dir() or self._fresh(source, bundles):
