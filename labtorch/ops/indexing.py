@@ -203,7 +203,7 @@ def _into(part: Any, shape: tuple) -> Any:
 
 
 def _scattered(input: Any, dim: int, index: Any, src: Any) -> tuple[Any, tuple, tuple]:
-    """A copy of `input`, the places in it that `index` names, and the part of `src` that is used."""
+    """A copy of `input`, the places in it that `index` names, and the part of `src` in use."""
     from labtorch.ops.reduction import wrap_dim
 
     d = wrap_dim(dim, input.ndim)
@@ -211,7 +211,8 @@ def _scattered(input: Any, dim: int, index: Any, src: Any) -> tuple[Any, tuple, 
         raise RuntimeError("scatter(): Expected dtype int32/int64 for index")
     if is_array(src) and src.dtype != input.dtype:
         raise RuntimeError(
-            f"scatter(): Expected self.dtype to be equal to src.dtype: {input.dtype} and {src.dtype}"
+            "scatter(): Expected self.dtype to be equal to src.dtype: "
+            f"{input.dtype} and {src.dtype}"
         )
     y = input.copy().reshape(input.shape or (1,))
     index = index.reshape(index.shape or (1,))
@@ -224,8 +225,9 @@ def _scattered(input: Any, dim: int, index: Any, src: Any) -> tuple[Any, tuple, 
         )
         if not fits or not covered or (is_array(src) and (src.ndim or 1) != index.ndim):
             raise RuntimeError(
-                f"Expected index {list(index.shape)} to be no larger than self {list(y.shape)} apart "
-                f"from dimension {d} and to be no larger size than src {list(getattr(src, 'shape', ()))}"
+                f"Expected index {list(index.shape)} to be no larger than self {list(y.shape)} "
+                f"apart from dimension {d} and to be no larger size than src "
+                f"{list(getattr(src, 'shape', ()))}"
             )
         if index.min() < 0 or index.max() >= y.shape[d]:
             raise RuntimeError(f"index out of bounds for dimension {d} with size {y.shape[d]}")

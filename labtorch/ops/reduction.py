@@ -20,7 +20,8 @@ class ValuesIndices(namedtuple("ValuesIndices", ["values", "indices"])):
     function = "max"
 
     def __repr__(self) -> str:
-        return f"torch.return_types.{self.function}(\nvalues={self.values!r},\nindices={self.indices!r})"
+        values, indices = self
+        return f"torch.return_types.{self.function}(\nvalues={values!r},\nindices={indices!r})"
 
 
 def _named(function: str) -> type[ValuesIndices]:

@@ -288,8 +288,8 @@ def constant_pad(input, pad, value=0.0):
     """A border: `pad` counts (before, after) from the last dimension on; negative ones cut."""
     if len(pad) % 2 or len(pad) > 2 * input.ndim:
         raise RuntimeError(
-            f"Padding length should be even and at most twice the number of dimensions of the input: "
-            f"{len(pad)} for {input.ndim} dimensions"
+            "Padding length should be even and at most twice the number of dimensions of the "
+            f"input: {len(pad)} for {input.ndim} dimensions"
         )
     sides = [(0, 0)] * input.ndim
     for i in range(len(pad) // 2):

@@ -57,8 +57,8 @@ for _name in """eq ne lt le gt ge logical_and logical_or logical_xor logical_not
 bitwise_or bitwise_xor bitwise_not isnan isinf isfinite""".split():
     setattr(Tensor, _name, _method(getattr(compare, _name)))
 for _name in """reshape view view_as reshape_as expand expand_as broadcast_to permute t flatten
-scatter scatter_add index_put unflatten split chunk unbind select repeat max min var std norm mm bmm dot nonzero masked_fill softmax
-log_softmax topk sort argsort triu tril unique""".split():
+scatter scatter_add index_put unflatten split chunk unbind select repeat max min var std norm mm bmm
+dot nonzero masked_fill softmax log_softmax topk sort argsort triu tril unique""".split():
     setattr(Tensor, _name, getattr(functions, _name))
 
 _aliases: dict[str, str] = {

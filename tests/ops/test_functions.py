@@ -1,4 +1,4 @@
-"""Public functions that are made of several ops, or have spellings of their own, against PyTorch."""
+"""Public functions made of several ops, or with spellings of their own, against PyTorch."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_index_put():
     rows, columns = np.array([0, 2, 2]), np.array([1, 1, 1])
     for accumulate in (False, True):
         same(
-            lambda t, x, v, r, c: t.index_put(x, (r, c), v, accumulate),
+            lambda t, x, v, r, c, add=accumulate: t.index_put(x, (r, c), v, add),
             randn(3, 4),
             randn(1, seed=1),
             rows,

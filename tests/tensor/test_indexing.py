@@ -110,7 +110,7 @@ READS = {
     "int32 indices": lambda t, x: x[t.tensor([1, 0], dtype=t.int32)],
     "the same row twice": lambda t, x: x[t.tensor([1, 1, 1])] * 2,
     "new dimensions": lambda t, x: x[None, :, None, 1],
-    "iteration": lambda t, x: [row for row in x],
+    "iteration": lambda t, x: list(x),
     "unpacking": lambda t, x: (lambda a, b, c: a * b + c)(*x),
     "index_select": lambda t, x: x.index_select(1, t.tensor([3, 0, 3])),
     "gather": lambda t, x: x.gather(1, t.tensor([[[0], [3]], [[1], [1]]])),

@@ -102,9 +102,9 @@ def test_result_type():
 def test_integer_division_and_remainder(a, b):
     a, b = np.array([a, 0 * a + 1]), np.array([b, b])
     for function in (operator.floordiv, operator.mod, operator.truediv):
-        same(lambda t, x, y: function(x, y), a, b, gradients=False)
+        same(lambda t, x, y, f=function: f(x, y), a, b, gradients=False)
     for mode in ("trunc", "floor", None):
-        same(lambda t, x, y: t.div(x, y, rounding_mode=mode), a, b, gradients=False)
+        same(lambda t, x, y, m=mode: t.div(x, y, rounding_mode=m), a, b, gradients=False)
 
 
 REFUSED = {
