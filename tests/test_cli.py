@@ -52,7 +52,7 @@ def test_check_tells_which_exercises_are_solved(tmp_path):
         ("assert double(3) == 6", True),
         ("assert double(3) == 7, 'double(3) should be 7'", True),
     )
-    done = run("check", str(tmp_path / "mine.ipynb"))
+    done = run("check", "mine.ipynb", cwd=tmp_path)
     assert done.returncode == 1
     assert "✓ exercise 1" in done.stdout
     assert "✗ exercise 2: double(3) should be 7" in done.stdout

@@ -31,7 +31,7 @@ def report(notebook: Path, timeout: int) -> int:
     code = [cell for cell in cells if cell.cell_type == "code"]
     checks = [i for i, c in enumerate(code) if CHECK_TAG in c.metadata.get("tags", [])]
     failures = run(notebook, timeout)
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     if failures is None:
         console.print(f"{notebook} could not be run: its kernel did not start or died")
         return 2
@@ -52,6 +52,7 @@ def report(notebook: Path, timeout: int) -> int:
 
 def run(notebook: Path, timeout: int) -> dict[int, str] | None:
     """The code cells that raised, by number, with what they said; None if nothing ran."""
+    notebook = notebook.resolve()  # pytest runs in the notebook's own folder
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "result.xml"
         subprocess.run(
@@ -61,7 +62,7 @@ def run(notebook: Path, timeout: int) -> dict[int, str] | None:
                 *(f"--nbval-cell-timeout={timeout}", f"--junitxml={result}", str(notebook)),
             ],
             capture_output=True,
-            cwd=notebook.resolve().parent,
+            cwd=notebook.parent,
         )
         if not result.is_file():
             return None
@@ -84,7 +85,7 @@ def message(text: str) -> str:
     lines = [line.strip() for line in plain.splitlines() if line.strip()]
     errors = [line for line in lines if re.match(r"\w*(Error|Exception|Exit|Interrupt)\b", line)]
     found = errors[-1] if errors else (lines[-1] if lines else "failed")
-    return found.removeprefix("AssertionError: ")
+    return found.removeprefix("AssertionError: ").removeprefix("NotImplementedError: ")
 
 
 def _escape(text: str) -> str:
