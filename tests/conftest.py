@@ -10,9 +10,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from tests import lab_harness
+
+
+hypothesis.settings.register_profile("ci", derandomize=True, deadline=None)
+if os.environ.get("CI"):  # at a desk every run looks for new examples; CI repeats its own
+    hypothesis.settings.load_profile("ci")
 
 
 def _missing(*modules: str) -> str | None:

@@ -71,6 +71,8 @@ class Lab:
         }
         environment = os.environ | {k: str(self.home / v) for k, v in folders.items()}
         environment |= {"JUPYTER_PREFER_ENV_PATH": "1", "ANYWIDGET_HMR": "0"}
+        # cells may use what stands beside the tests
+        environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
         self.log = (self.home / "lab.log").open("w")
         self.process = subprocess.Popen(
             [

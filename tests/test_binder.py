@@ -27,7 +27,7 @@ def build_file():
 
 
 def test_binder_installs_the_lab_after_copying_the_checkout(build_file):
-    install = build_file.index("binder/requirements.txt")
+    install = build_file.index('-r "binder/requirements.txt"')
     assert build_file.index("src/ ${REPO_DIR}/") < install
 
 

@@ -109,9 +109,12 @@ def test_lab_serves_the_welcome_notebook_on_another_port_if_one_is_taken(tmp_pat
             names = {each["name"] for each in json.loads(_served(listing))["content"]}
             assert "welcome.ipynb" in names
         finally:
-            os.killpg(process.pid, signal.SIGINT)
             os.killpg(process.pid, signal.SIGTERM)
-            process.communicate(timeout=30)
+            try:
+                process.communicate(timeout=15)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.communicate()
 
 
 def _served(url):

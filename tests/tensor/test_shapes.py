@@ -48,6 +48,7 @@ def test_reductions(data, name):
     if name in ("var", "std") and np.prod([shape[d] for d in np.atleast_1d(dims)]) < 2:
         return
     if name == "norm":
+        dims = dims[:2] if isinstance(dims, list) else dims  # PyTorch's takes no more
         same(lambda t, x: x.norm(dim=dims, keepdim=keepdim), randn(*shape))
     elif name in ("all", "any"):
         same(lambda t, x: getattr(x > 0, name)(dim=dims, keepdim=keepdim), randn(*shape))
