@@ -15,7 +15,6 @@ import pytest
 
 from tests import lab_harness
 
-
 hypothesis.settings.register_profile("ci", derandomize=True, deadline=None)
 if os.environ.get("CI"):  # at a desk every run looks for new examples; CI repeats its own
     hypothesis.settings.load_profile("ci")
