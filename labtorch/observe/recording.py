@@ -12,8 +12,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from labtorch.observe.snapshot import Failure, Graph, Snapshot
-from labtorch.observe.summary import Probe
+from labtorch.observe.snapshot import Graph, Snapshot
 
 LOSSES = 4096  # points that the loss line keeps, at most
 ROW_BYTES = 200  # of a row without its probes
@@ -297,6 +296,3 @@ class _Loaded(Measured):
     def __init__(self, head: dict, values: list, gradients: list, forward: list, backward: list):
         self.head, self.values, self.gradients = head, values, gradients
         self.forward, self.backward, self.nbytes = forward, backward, 0
-
-
-__all__ = ["Failure", "Measured", "Probe", "Recording"]

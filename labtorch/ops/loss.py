@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from labtorch.backend.arrays import namespace
+from labtorch.engine.composite import composite
 from labtorch.engine.op import op
 from labtorch.ops.activation import log_softmax
 from labtorch.ops.arithmetic import clamp, exp, log, sign, where
@@ -169,6 +170,7 @@ def _(g, input, target, weight, ignore_index, reduction, label_smoothing, log_pr
     return g * (exp(log_probability) * scale.sum(axis=d, keepdims=True) - scale)
 
 
+@composite
 def cross_entropy(
     input: Any,
     target: Any,
@@ -249,6 +251,7 @@ def _(g, input):
     return g * (log(1 - input) - log(input))
 
 
+@composite
 def binary_cross_entropy(
     input: Any,
     target: Any,
@@ -300,6 +303,7 @@ def _(g, input, weight, pos_weight):
     return g * (-input if pos_weight is None else (pos_weight - 1) * softplus(-input) - input)
 
 
+@composite
 def binary_cross_entropy_with_logits(
     input: Any,
     target: Any,

@@ -9,6 +9,7 @@ import numpy as np
 
 from labtorch.backend.arrays import namespace
 from labtorch.engine import backward
+from labtorch.engine.composite import composite
 from labtorch.engine.op import op
 
 
@@ -354,6 +355,7 @@ def cat(tensors: Any, dim: int = 0) -> Any:
     return _cat(dim, *tensors)
 
 
+@composite
 def stack(tensors: Any, dim: int = 0) -> Any:
     """Concatenate along a new dimension: all shapes agree."""
     tensors = tuple(tensors)

@@ -9,6 +9,7 @@ import numpy as np
 
 from labtorch.backend import dtypes
 from labtorch.engine.apply import apply
+from labtorch.engine.composite import composite
 from labtorch.engine.variable import wrap
 from labtorch.ops import activation, arithmetic, indexing, linear, reduction, shape
 from labtorch.tensor.tensor import Size, Tensor
@@ -133,12 +134,14 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
     return input[(slice(None),) * d + (int(index),)]
 
 
+@composite
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """The slices along a dimension, which goes away."""
     d = reduction.wrap_dim(dim, input.ndim)
     return tuple(input[(slice(None),) * d + (i,)] for i in range(input.shape[d]))
 
 
+@composite
 def repeat(input: Tensor, *sizes: Any) -> Tensor:
     """Copies of the tensor, `sizes[i]` times along dimension i."""
     times = _ints(sizes)
@@ -197,6 +200,7 @@ def var(
     return reduction.var(input, dim, _correction(unbiased, correction), keepdim)
 
 
+@composite
 def std(
     input: Tensor,
     dim: Any = None,
@@ -210,6 +214,7 @@ def std(
     return arithmetic.sqrt(var(input, dim, unbiased, keepdim, correction=correction))
 
 
+@composite
 def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False) -> Tensor:
     """The p-norm of the elements (2 unless given)."""
     if p in ("fro", None, 2, 2.0):
@@ -363,6 +368,7 @@ def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = Fa
     return input + apply(indexing.put, (values, index, tuple(input.shape)))
 
 
+@composite
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     """A copy with `value` wherever mask is true."""
     if mask._array.dtype.kind != "b":
@@ -391,6 +397,7 @@ def log_softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
     return apply(activation.log_softmax, (input if dtype is None else input.to(dtype), dim, None))
 
 
+@composite
 def topk(
     input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True
 ) -> reduction.ValuesIndices:
@@ -405,6 +412,7 @@ def topk(
     return reduction.TopkResult(shape.narrow(values, d, 0, k), shape.narrow(indices, d, 0, k))
 
 
+@composite
 def sort(
     input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False
 ) -> reduction.ValuesIndices:

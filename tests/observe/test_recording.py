@@ -403,3 +403,12 @@ def test_a_parameter_that_was_nan_before_is_named_by_its_path():
         step()
     failure = recording.snapshot()["failure"]
     assert failure["op"] == "second.weight" and "second.weight" in failure["message"]
+
+
+def test_ops_know_the_function_that_called_them():
+    with observe.record() as recording:
+        x = torch.ones(3, requires_grad=True)
+        (torch.norm(x) + x.sum()).backward()
+    ops = [(n["name"], n["function"]) for n in recording.graph()["nodes"] if n["kind"] == "op"]
+    assert ("sqrt", "norm") in ops and ("sum", "norm") in ops
+    assert ("sum", None) in ops and ("add", None) in ops
