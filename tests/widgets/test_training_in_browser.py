@@ -74,6 +74,21 @@ def test_pause_freezes_the_step_count_within_a_fifth_of_a_second(panel: Any) -> 
     wait_for(lambda: shown_count(panel) > frozen)
 
 
+def test_the_controls_act_while_a_later_cell_waits_for_the_end(open_notebook: Any) -> None:
+    notebook = open_notebook([*cells(steps=300), "_ = panel.wait()"], height=1150)
+    notebook.page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells') }")
+    notebook.page.wait_for_selector(f"{PANEL} .lt-chart")
+    wait_for(lambda: shown_count(notebook) > 5)
+    click(notebook, "Pause")
+    wait_for(lambda: notebook.page.locator(PANEL).get_attribute("data-state") == "paused")
+    frozen = shown_count(notebook)
+    notebook.page.wait_for_timeout(500)
+    assert shown_count(notebook) == frozen < 300
+    click(notebook, "Resume")
+    wait_for(lambda: shown_count(notebook) == 300, seconds=15)
+    assert notebook.errors == []
+
+
 def test_step_moves_by_exactly_one(panel: Any) -> None:
     click(panel, "Pause")
     time.sleep(0.2)
