@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 import labtorch as torch
 from labtorch import nn, observe, optim
 from labtorch.exercises.words import require, well_done
@@ -13,6 +15,12 @@ from labtorch.exercises.words import require, well_done
 
 def _close(a: Any, b: Any, tolerance: float = 1e-3) -> bool:
     return abs(float(a) - float(b)) <= tolerance * max(1.0, abs(float(b)))
+
+
+def _array(value: Any) -> np.ndarray | None:
+    """The numbers of a tensor, an array or a Python number; None if it is none of them."""
+    value = value.detach().numpy() if isinstance(value, torch.Tensor) else np.asarray(value)
+    return value if value.dtype.kind in "iuf" else None
 
 
 def gradients(answer: Callable) -> None:
@@ -31,27 +39,38 @@ def gradients(answer: Callable) -> None:
             "return two values, dw and db: `return dw, db`",
             "请返回两个值 dw 与 db：`return dw, db`",
         )
-        for name, value, leaf in zip(("dw", "db"), given, (w, b)):
-            _gradient(name, value, float(leaf.grad), n)  # type: ignore[arg-type]  # it has one
+        values = [_array(each) for each in given]
+        right = [float(leaf.grad) for leaf in (w, b)]  # type: ignore[arg-type]  # they have one
+        require(
+            not all(
+                v is not None and v.size == 1 and _close(v.item(), r)
+                for v, r in zip(values, reversed(right))
+            ),
+            "these are the right two numbers in the wrong order: `return dw, db`",
+            "两个数都对，但次序反了：`return dw, db`",
+        )
+        for name, value, expected in zip(("dw", "db"), values, right):
+            _gradient(name, value, expected, n)
     well_done(
         "both gradients agree with the engine, on data of two sizes",
         "两个梯度都与引擎一致，两种大小的数据均已验证",
     )
 
 
-def _gradient(name: str, value: Any, right: float, n: int) -> None:
-    size = value.numel() if isinstance(value, torch.Tensor) else 1
+def _gradient(name: str, given: np.ndarray | None, right: float, n: int) -> None:
+    if given is None:
+        return require(False, f"{name} is not a number", f"{name} 不是一个数")
     require(
-        size == 1,
-        f"{name} has {size} elements: a gradient of one number is one number. "
+        given.size == 1,
+        f"{name} has {given.size} elements: a gradient of one number is one number. "
         "Sum or average over the points",
-        f"{name} 有 {size} 个元素：一个数的梯度还是一个数，请对所有样本求和或求平均",
+        f"{name} 有 {given.size} 个元素：对一个数求导，梯度也是一个数，请对所有样本求和或求平均",
     )
-    value = float(value)
+    value = given.item()
     require(
         not _close(value, -right),
         f"{name} has the right size and the wrong sign. With y - ŷ in the sum, the minus of "
-        "dŷ/dw stays in front",
+        f"d(y - ŷ)/{name} stays in front",
         f"{name} 大小正确，符号相反。若求和的是 y - ŷ，前面要保留负号",
     )
     require(
@@ -73,47 +92,98 @@ def _gradient(name: str, value: Any, right: float, n: int) -> None:
     )
 
 
+class _Line(nn.Linear):
+    """A line that starts at 0.5 x + 0.25, and notes what is done with it."""
+
+    def __init__(self, notes: list[str]) -> None:
+        super().__init__(1, 1)
+        self.notes = notes
+        with torch.no_grad():
+            self.weight.fill_(0.5)
+            self.bias.fill_(0.25)  # type: ignore[union-attr]  # it has one
+
+    def forward(self, input: Any) -> Any:
+        self.notes.append("forward")
+        return super().forward(input)
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        self.notes.append("zero_grad")
+        super().zero_grad(set_to_none)
+
+
+class _Descent(optim.SGD):
+    """Gradient descent that notes when it is asked for."""
+
+    def __init__(self, model: _Line) -> None:
+        super().__init__(model.parameters(), lr=0.1)
+        self.notes = model.notes
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        self.notes.append("zero_grad")
+        super().zero_grad(set_to_none)
+
+    def step(self, closure: Any = None) -> Any:
+        self.notes.append("step")
+        return super().step(closure)
+
+
+class _Backward(observe.Watcher):
+    """Notes every backward pass."""
+
+    def __init__(self, notes: list[str]) -> None:
+        self.notes = notes
+
+    def backward_begun(self, roots: list) -> None:
+        self.notes.append("backward")
+
+
 def training_loop(answer: Callable) -> None:
     """Does answer(model, criterion, optimizer, x, y, steps) train as the document's program?"""
     x = torch.linspace(-1, 1, 16).reshape(-1, 1)
     y = 3 * x - 1
     steps = 6
-    twin = _line()
-    descent = optim.SGD(twin.parameters(), lr=0.1)
+    twin = _Line([])
+    descent = _Descent(twin)
     for _ in range(steps):
         descent.zero_grad()
         nn.MSELoss()(twin(x), y).backward()
         descent.step()
 
-    model = _line()
-    optimizer = optim.SGD(model.parameters(), lr=0.1)
-    with observe.record(budget=1e9) as recording:
-        losses = answer(model, nn.MSELoss(), optimizer, x, y, steps)
-    backward = len(recording.losses)
-    require(
-        backward > 0,
-        "no backward pass was seen: call loss.backward() in every step",
-        "没有看到反向传播：每一步都要调用 loss.backward()",
-    )
-    require(
-        any(_moved(model)),
-        "the weights did not move: after loss.backward(), call optimizer.step()",
-        "参数没有变化：在 loss.backward() 之后调用 optimizer.step()",
-    )
-    require(
-        recording.step_count == steps and backward == steps,
-        f"{steps} steps were asked for; the trace shows {recording.step_count} steps with "
-        f"{backward} backward passes: one graph, one backward pass and one update a step",
-        f"要求 {steps} 步；记录显示 {recording.step_count} 步、{backward} 次反向传播："
-        "每一步应当恰好一张图、一次反向传播、一次更新",
-    )
+    notes: list[str] = []
+    model = _Line(notes)
+    try:
+        with observe.record(budget=1e9) as recording, observe.watch(_Backward(notes)):
+            losses = answer(model, nn.MSELoss(), _Descent(model), x, y, steps)
+    except RuntimeError as error:
+        require(
+            "a second time" not in str(error),
+            "backward() went through the same graph twice. A graph serves one backward pass: "
+            "compute model(x) and the loss anew in every step, inside the loop",
+            "backward() 两次走过同一张图。一张图只供一次反向传播："
+            "请在循环内每一步重新计算 model(x) 和损失",
+        )
+        raise
+    _order(notes, steps)
     same = all(_close(a, b) for a, b in zip(_numbers(model), _numbers(twin)))
     require(
-        same,
+        same or "zero_grad" in notes,
         "the weights took another path than gradient descent. Gradients add up in .grad: start "
         "every step with optimizer.zero_grad()",
         "参数走的不是梯度下降的路径。梯度会在 .grad 中累加："
         "每一步开始时先调用 optimizer.zero_grad()",
+    )
+    require(
+        same,
+        "the weights took another path than gradient descent. In every step, in this order: "
+        "zero_grad, forward, backward, step",
+        "参数走的不是梯度下降的路径。每一步都应依次是：zero_grad、前向、backward、step",
+    )
+    require(
+        recording.step_count == steps == len(recording.losses),
+        f"{steps} steps were asked for; the trace counts {recording.step_count} graphs and "
+        f"{len(recording.losses)} backward passes",
+        f"要求 {steps} 步；记录显示 {recording.step_count} 张图、"
+        f"{len(recording.losses)} 次反向传播",
     )
     require(
         isinstance(losses, list)
@@ -133,20 +203,51 @@ def training_loop(answer: Callable) -> None:
     )
 
 
-def _line() -> Any:
-    model = nn.Linear(1, 1)
-    with torch.no_grad():
-        model.weight.fill_(0.5)
-        model.bias.fill_(0.25)
-    return model
+def _order(notes: list[str], steps: int) -> None:
+    """Was every part of a step there, as often as asked, and in its order?"""
+    forward, backward, updates = (notes.count(part) for part in ("forward", "backward", "step"))
+    require(
+        backward > 0,
+        "no backward pass was seen: call loss.backward() in every step, with the brackets",
+        "没有看到反向传播：每一步都要调用 loss.backward()，别漏了括号",
+    )
+    require(
+        updates > 0,
+        "step() was not called: after loss.backward(), call step() of the optimizer you were "
+        "given, with the brackets",
+        "没有调用 step()：在 loss.backward() 之后，调用传入的 optimizer 的 step()，别漏了括号",
+    )
+    require(
+        notes.index("step") > notes.index("backward"),
+        "step() came before backward(): there was no gradient yet to follow. First backward, "
+        "then step",
+        "step() 在 backward() 之前：那时还没有梯度可用。先 backward，再 step",
+    )
+    pairs = list(zip(notes, notes[1:]))
+    require(
+        ("backward", "zero_grad") not in pairs or ("zero_grad", "step") not in pairs,
+        "zero_grad() between backward() and step() throws the gradient away before it is used: "
+        "call it at the start of a step",
+        "zero_grad() 放在 backward() 与 step() 之间，梯度还没用就被清掉了：请在每一步开始时调用",
+    )
+    require(
+        backward == updates == steps,
+        f"{steps} steps were asked for; the trace counts {backward} of backward() and {updates} "
+        "of step()" + (". Is `return` inside the loop?" if backward == 1 else ""),
+        f"要求 {steps} 步；记录显示 {backward} 次反向传播、{updates} 次更新"
+        + ("。`return` 是不是写在循环里了？" if backward == 1 else ""),
+    )
+    require(
+        forward == steps,
+        f"{steps} steps were asked for; the trace shows {forward} forward passes. Compute "
+        "model(x) once a step; the loss to keep is the one that backward() started from",
+        f"要求 {steps} 步；记录显示 {forward} 次前向计算。"
+        "每一步只算一次 model(x)；要记下的正是 backward() 所用的那个损失",
+    )
 
 
 def _numbers(model: Any) -> list[float]:
     return [model.weight.item(), model.bias.item()]
-
-
-def _moved(model: Any) -> list[bool]:
-    return [a != b for a, b in zip(_numbers(model), (0.5, 0.25))]
 
 
 def largest_learning_rate(answer: Callable) -> None:
@@ -154,12 +255,32 @@ def largest_learning_rate(answer: Callable) -> None:
     generator = torch.Generator().manual_seed(2)
     for shift, scale in ((0.0, 1.0), (2.0, 1.0), (0.0, 4.0)):
         x = shift + scale * torch.randn(50, 1, generator=generator)
-        limit = answer(x)
-        limit = limit.item() if isinstance(limit, torch.Tensor) else limit
+        given = _array(answer(x))
+        limit = given.item() if given is not None and given.size == 1 else math.nan
         require(
-            isinstance(limit, float) and math.isfinite(limit) and limit > 0,
-            f"a learning rate is a positive number, not {limit!r}",
-            f"学习率应为正数，而不是 {limit!r}",
+            0 < limit < math.inf,
+            "a learning rate is one positive number: return a float, or a tensor of one element",
+            "学习率是一个正数：请返回一个浮点数，或只含一个元素的张量",
+        )
+        design = np.hstack([x.numpy(), np.ones_like(x.numpy())]).astype(np.float64)
+        smaller, larger = np.linalg.eigvalsh(2 * design.T @ design / len(x))
+        require(
+            not _close(limit * larger / 2, 0.5),
+            f"{limit:.4f} is 1/λ, where 1 - αλ is 0. Descent still converges beyond it, swinging "
+            "from side to side, until 1 - αλ reaches -1",
+            f"{limit:.4f} 是 1/λ，此时 1 - αλ 为 0。再大一些仍会收敛，只是左右摇摆，"
+            "直到 1 - αλ 等于 -1",
+        )
+        require(
+            not _close(limit * larger / 2, 2.0),
+            f"{limit:.4f} is twice the limit: do not forget the factor 2 in H = (2/n) XᵀX",
+            f"{limit:.4f} 是上限的两倍：别忘了 H = (2/n) XᵀX 中的因子 2",
+        )
+        require(
+            larger < 1.05 * smaller or not _close(limit * smaller / 2, 1.0),
+            f"{limit:.4f} belongs to the smaller eigenvalue, the flattest direction. The steepest "
+            "one, with the larger eigenvalue, sets the limit",
+            f"{limit:.4f} 对应较小的特征值，即最平缓的方向。上限由最陡的方向，即较大的特征值决定",
         )
         require(
             _converges(x, 0.97 * limit),

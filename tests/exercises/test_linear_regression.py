@@ -26,6 +26,15 @@ GRADIENTS = {
         "Each term of dw is weighted by its x",
     ),
     "x in both": (lambda e, x: (-2 * (e * x).mean(), -2 * (e * x).mean()), "db has no factor x"),
+    "dw and db swapped": (
+        lambda e, x: (-2 * e.mean(), -2 * (e * x).mean()),
+        "the right two numbers in the wrong order",
+    ),
+    "an array per point": (
+        lambda e, x: ((-2 * e * x).numpy(), -2 * e.mean()),
+        "dw has 7 elements",
+    ),
+    "no numbers": (lambda e, x: (None, None), "dw is not a number"),
     "nothing returned": (lambda e, x: None, "return two values"),
 }
 
@@ -39,8 +48,9 @@ def _right(e, x):
     return -2 * (e * x).mean(), -2 * e.mean()
 
 
-def test_gradients_as_python_numbers_pass():
-    check.gradients(lambda x, y, w, b: tuple(v.item() for v in _right(residual(x, y, w, b), x)))
+@pytest.mark.parametrize("kind", [lambda v: v.item(), lambda v: v.numpy(), lambda v: v.reshape(1)])
+def test_gradients_as_other_kinds_of_number_pass(kind):
+    check.gradients(lambda x, y, w, b: [kind(v) for v in _right(residual(x, y, w, b), x)])
 
 
 @pytest.mark.parametrize("wrong", GRADIENTS)
@@ -50,36 +60,86 @@ def test_a_wrong_gradient_is_told_why(wrong):
         check.gradients(lambda x, y, w, b: answer(residual(x, y, w, b), x))
 
 
-def loop(zero=True, backward=1, step=True, give="item"):
+def loop(body, give="list"):
+    """A training loop whose body is these parts, in this order."""
+
     def train(model, criterion, optimizer, x, y, steps):
-        losses = []
+        losses, loss = [], None
         for _ in range(steps):
-            if zero:
-                optimizer.zero_grad()
-            for _ in range(backward):
-                loss = criterion(model(x), y)
-                loss.backward()
-            if step:
-                optimizer.step()
-            losses.append(loss.item() if give == "item" else loss)
-        return None if give == "nothing" else losses
+            for part in body.split():
+                if part == "zero":
+                    optimizer.zero_grad()
+                elif part == "forward":
+                    loss = criterion(model(x), y)
+                elif part == "backward":
+                    loss.backward()
+                elif part == "step":
+                    optimizer.step()
+                elif part == "keep":
+                    losses.append(loss.item())
+                elif part == "keep-tensor":
+                    losses.append(loss)
+                elif part == "return":
+                    return losses
+        return losses if give == "list" else None
 
     return train
 
 
-def test_the_right_loop_passes():
-    check.training_loop(loop())
+def graph_outside_the_loop(model, criterion, optimizer, x, y, steps):
+    loss = criterion(model(x), y)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+def an_optimizer_of_its_own(model, criterion, optimizer, x, y, steps):
+    mine = torch.optim.SGD(model.parameters(), lr=0.1)
+    return loop("zero forward backward step keep")(model, criterion, mine, x, y, steps)
+
+
+@pytest.mark.parametrize(
+    "right",
+    [
+        "zero forward backward step keep",
+        "forward zero backward step keep",
+        "forward keep backward step zero",
+    ],
+)
+def test_a_right_loop_passes(right):
+    check.training_loop(loop(right))
+
+
+def test_a_loop_that_clears_the_models_gradients_passes():
+    def train(model, criterion, optimizer, x, y, steps):
+        losses = []
+        for _ in range(steps):
+            model.zero_grad()
+            losses += loop("forward backward step keep")(model, criterion, optimizer, x, y, 1)
+        return losses
+
+    check.training_loop(train)
 
 
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (loop(zero=False), "start every step with optimizer.zero_grad"),
-        (loop(step=False), "the weights did not move"),
+        (loop("forward backward step keep"), "start every step with optimizer.zero_grad"),
+        (loop("zero forward backward keep"), r"step\(\) was not called"),
+        (an_optimizer_of_its_own, "the optimizer you were given"),
         (lambda *_: [], "no backward pass was seen"),
-        (loop(give="tensor"), "as Python floats"),
-        (loop(give="nothing"), "return the list of the 6 losses"),
-        (lambda m, c, o, x, y, steps: loop()(m, c, o, x, y, steps + 1), "6 steps were asked for"),
+        (loop("zero forward step backward keep"), r"step\(\) came before backward"),
+        (loop("forward backward zero step keep"), "throws the gradient away"),
+        (loop("zero forward backward step forward keep"), "12 forward passes"),
+        (graph_outside_the_loop, "backward.* went through the same graph twice"),
+        (loop("zero forward backward step keep return"), "Is `return` inside the loop"),
+        (loop("zero forward backward step keep-tensor"), "as Python floats"),
+        (loop("zero forward backward step keep", give="nothing"), "return the list of the 6"),
+        (
+            lambda m, c, o, x, y, n: loop("zero forward backward step keep")(m, c, o, x, y, n + 1),
+            "6 steps were asked for",
+        ),
     ],
 )
 def test_a_wrong_loop_is_told_why(wrong, message):
@@ -92,6 +152,11 @@ def _limit(x):
     return 2 / ((p + r) / 2 + (((p - r) / 2) ** 2 + q**2).sqrt()).item()
 
 
+def _limit_of_the_flattest(x):
+    p, q, r = 2 * (x * x).mean(), 2 * x.mean(), 2.0
+    return 2 / ((p + r) / 2 - (((p - r) / 2) ** 2 + q**2).sqrt()).item()
+
+
 def test_the_right_limit_passes():
     check.largest_learning_rate(_limit)
     check.largest_learning_rate(lambda x: torch.tensor(_limit(x)))
@@ -100,11 +165,17 @@ def test_the_right_limit_passes():
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (lambda x: 2 * _limit(x), "still grows"),
-        (lambda x: _limit(x) / 2, "still shrinks"),
-        (lambda x: 1 / (x * x).mean().item(), "still grows"),
-        (lambda x: -0.1, "a positive number"),
-        (lambda x: None, "a positive number"),
+        (lambda x: 1.5 * _limit(x), "still grows"),
+        (lambda x: _limit(x) / 3, "still shrinks"),
+        (lambda x: 1 / (x * x).mean().item(), "the limit is lower"),
+        (lambda x: 1, "still grows"),
+        (lambda x: _limit(x) / 2, "is 1/λ"),
+        (lambda x: 2 * _limit(x), "do not forget the factor 2"),
+        (_limit_of_the_flattest, "the smaller eigenvalue"),
+        (lambda x: -0.1, "one positive number"),
+        (lambda x: None, "one positive number"),
+        (lambda x: float("nan"), "one positive number"),
+        (lambda x: x, "one positive number"),
     ],
 )
 def test_a_wrong_limit_is_told_why(wrong, message):
