@@ -144,3 +144,23 @@ def test_packaged_notebooks_are_copied_and_a_learners_changes_are_kept(tmp_path)
     copy_unchanged(source, target)
     assert (target / "en" / "a.ipynb").read_text() == "2"
     assert (target / "en" / "b.ipynb").read_text() == "mine"
+
+
+@pytest.mark.notebook
+def test_execute_saves_a_training_as_it_ended_and_no_widget_state(tmp_path):
+    write(
+        tmp_path / "mine.ipynb",
+        ("import time\nimport labtorch_widgets as lab\nlosses = iter('4321')", False),
+        (
+            "def step():\n    time.sleep(0.1)\n    return float(next(losses))\n"
+            "panel = lab.train(step, steps=4)\npanel",
+            False,
+        ),
+        ("_ = panel.wait(60)", False),
+    )
+    assert run("execute", str(tmp_path / "mine.ipynb")).returncode == 0
+    notebook = nbformat.read(tmp_path / "mine.ipynb", 4)
+    (output,) = notebook.cells[1].outputs
+    assert set(output.data) == {"text/plain", "image/svg+xml"}
+    assert "4 → 1" in output.data["image/svg+xml"]
+    assert "widgets" not in notebook.metadata and len(notebook.cells) == 3

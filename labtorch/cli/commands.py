@@ -43,6 +43,19 @@ def check(
 
 
 @app.command(hidden=True)
+def execute(
+    notebooks: Annotated[list[Path], typer.Argument(help="Notebooks to run and save.")],
+    timeout: Annotated[int, typer.Option(help="Seconds that one cell may take.")] = 120,
+) -> None:
+    """Run notebooks and save them with their outputs, as the chapters are saved."""
+    from labtorch.cli.execute import execute as run
+
+    for path in notebooks:
+        run(path, timeout)
+        typer.echo(path)
+
+
+@app.command(hidden=True)
 def students(
     folder: Annotated[Path, typer.Argument(help="A folder with solutions/ in it.")],
 ) -> None:
