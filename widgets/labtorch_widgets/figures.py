@@ -6,7 +6,10 @@ what goes wrong; both read on a light and on a dark page, and apart for colour-b
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 BLUE, ORANGE, GREY = "#0877bd", "#f59322", "#808080"
 # IPython puts a light or dark ground under a transparent figure if all its tick labels are on one
@@ -34,3 +37,18 @@ def figure(*titles: str, width: float = 4.2, height: float = 3.0) -> Any:
         for side in ("left", "bottom"):
             each.spines[side].set_color(GREY)
     return axes[0][0] if len(titles) == 1 else list(axes[0])
+
+
+def surface(
+    axes: Any,
+    height: Callable[[float, float], Any],
+    across: tuple[float, float],
+    up: tuple[float, float],
+    levels: int = 20,
+) -> None:
+    """Contour lines of height(u, v) for u in `across` and v in `up`, which the axes then show."""
+    us, vs = (np.linspace(low, high, 50) for low, high in (across, up))
+    heights = [[float(height(float(u), float(v))) for u in us] for v in vs]
+    axes.contour(us, vs, heights, levels, colors=GREY, linewidths=0.5, alpha=0.7)
+    axes.set(xlim=across, ylim=up)
+    axes.autoscale(False)
