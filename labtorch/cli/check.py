@@ -80,12 +80,14 @@ def run(notebook: Path, timeout: int) -> dict[int, str] | None:
 
 
 def message(text: str) -> str:
-    """The last line of a traceback that names an error, or what nbval said."""
+    """What a check said, or the last line of a traceback that names an error, or nbval's words."""
     plain = re.sub(r"(\x1b|#x1B)\[[0-9;]*m", "", text)  # colours, also as XML writes them
     lines = [line.strip() for line in plain.splitlines() if line.strip()]
-    errors = [line for line in lines if re.match(r"\w*(Error|Exception|Exit|Interrupt)\b", line)]
+    errors = [line for line in lines if re.match(r"✗ |\w*(Error|Exception|Exit|Interrupt)\b", line)]
     found = errors[-1] if errors else (lines[-1] if lines else "failed")
-    return found.removeprefix("AssertionError: ").removeprefix("NotImplementedError: ")
+    for prefix in ("✗ ", "AssertionError: ", "NotImplementedError: "):
+        found = found.removeprefix(prefix)
+    return found
 
 
 def _escape(text: str) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 import labtorch as torch
 from labtorch import nn, observe, optim
-from labtorch.exercises.words import require, well_done
+from labtorch.exercises.words import exercise, require, well_done
 
 
 def _close(a: Any, b: Any, tolerance: float = 1e-3) -> bool:
@@ -23,6 +23,7 @@ def _array(value: Any) -> np.ndarray | None:
     return value if value.dtype.kind in "iuf" else None
 
 
+@exercise
 def gradients(answer: Callable) -> None:
     """Is answer(x, y, w, b) the gradient of the mean squared error, (dMSE/dw, dMSE/db)?"""
     generator = torch.Generator().manual_seed(1)
@@ -86,9 +87,15 @@ def _gradient(name: str, given: np.ndarray | None, right: float, n: int) -> None
     require(
         _close(value, right),
         f"{name} is {value:.4f}; the engine's gradient is {right:.4f}. "
-        + ("Each term of dw is weighted by its x" if name == "dw" else "db has no factor x"),
+        + (
+            "Is each term y - ŷ, times its x?" if name == "dw" else "Is each term y - ŷ, without x?"
+        ),
         f"{name} 是 {value:.4f}，引擎的梯度是 {right:.4f}。"
-        + ("dw 的每一项都要乘以对应的 x" if name == "dw" else "db 的各项不含 x"),
+        + (
+            "每一项是不是 y - ŷ 再乘以对应的 x？"
+            if name == "dw"
+            else "每一项是不是 y - ŷ，不含 x？"
+        ),
     )
 
 
@@ -137,6 +144,7 @@ class _Backward(observe.Watcher):
         self.notes.append("backward")
 
 
+@exercise
 def training_loop(answer: Callable) -> None:
     """Does answer(model, criterion, optimizer, x, y, steps) train as the document's program?"""
     x = torch.linspace(-1, 1, 16).reshape(-1, 1)
@@ -250,6 +258,7 @@ def _numbers(model: Any) -> list[float]:
     return [model.weight.item(), model.bias.item()]
 
 
+@exercise
 def largest_learning_rate(answer: Callable) -> None:
     """Does descent converge just below answer(x), and diverge just above it?"""
     generator = torch.Generator().manual_seed(2)
