@@ -15,6 +15,9 @@ from pathlib import Path
 import typer
 
 BESIDE = Path(__file__).resolve().parent
+SETTINGS = (
+    BESIDE / "jupyter"
+)  # Lab's defaults here: it asks for no news; a person's own settings win
 MANIFEST = ".labtorch-notebooks.json"  # what was copied, so that later copies spare changed files
 
 
@@ -24,7 +27,8 @@ def open_lab(port: int, browser: bool, lang: str) -> int:
     if missing:
         typer.echo(f'the lab needs {", ".join(missing)}: pip install "labtorch[lab]"', err=True)
         return 1
-    folder = notebooks()
+    folder, untouched = notebooks()
+    trust(untouched)
     free = free_port(port)
     if free != port:
         typer.echo(f"port {port} is taken; the lab uses {free}")
@@ -41,9 +45,11 @@ def open_lab(port: int, browser: bool, lang: str) -> int:
         command.append("--no-browser")
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
+    paths = [str(SETTINGS), *filter(None, [os.environ.get("JUPYTER_CONFIG_PATH")])]
+    environment = os.environ | {"JUPYTER_CONFIG_PATH": os.pathsep.join(paths)}
     typer.echo(f"notebooks: {folder}")
     try:
-        return subprocess.call(command)
+        return subprocess.call(command, env=environment)
     except KeyboardInterrupt:  # Ctrl-C reached JupyterLab, too, which has asked and ended
         return 0
 
@@ -62,33 +68,64 @@ def free_port(port: int) -> int:
     raise typer.BadParameter(f"no free port from {port} on", param_hint="--port")
 
 
-def notebooks() -> Path:
-    """The folder of notebooks: the checkout's own, else a copy of the packaged ones."""
+def notebooks() -> tuple[Path, list[Path]]:
+    """The folder of notebooks (the checkout's own, else a copy of the packaged ones), and those in
+    it that are as they were published."""
     checkout = BESIDE.parents[1] / "notebooks"
     if (checkout / "en" / "welcome.ipynb").is_file():
-        return checkout
-    packaged = BESIDE / "notebooks"
+        return checkout, committed(checkout)
     target = Path.cwd() / "labtorch-notebooks"
-    copy_unchanged(packaged, target)
-    return target
+    return target, copy_unchanged(BESIDE / "notebooks", target)
 
 
-def copy_unchanged(source: Path, target: Path) -> None:
-    """Copy the notebooks; a file that somebody changed since the last copy stays as it is."""
+def committed(folder: Path) -> list[Path]:
+    """The notebooks that git knows and that nobody changed; none without git."""
+
+    def names(*command: str) -> set[str]:
+        git = ["git", "-C", str(folder), *command]
+        return set(
+            subprocess.run(git, capture_output=True, text=True, check=True).stdout.split("\0")
+        )
+
+    try:
+        tracked = names("ls-files", "-z", "--", "*.ipynb")
+        changed = names("diff", "HEAD", "--name-only", "--relative", "-z")
+    except (OSError, subprocess.CalledProcessError):
+        return []
+    return [folder / name for name in sorted(tracked - changed) if name]
+
+
+def trust(published: list[Path]) -> None:
+    """Let Lab show the pictures saved in these: it hides them in notebooks from elsewhere."""
+    import nbformat
+    from nbformat.sign import NotebookNotary
+
+    notary = NotebookNotary()
+    for path in published:
+        notary.sign(nbformat.read(path, as_version=4))
+    notary.store.close()
+
+
+def copy_unchanged(source: Path, target: Path) -> list[Path]:
+    """Copy the notebooks; a file that somebody changed since the last copy stays as it is.
+    Returns the notebooks that equal the packaged ones."""
     target.mkdir(exist_ok=True)
     manifest = target / MANIFEST
     known = json.loads(manifest.read_text()) if manifest.is_file() else {}
+    same = []
     for file in sorted(path for path in source.rglob("*") if path.is_file()):
         name = file.relative_to(source).as_posix()
         copy = target / name
-        if copy.exists() and digest(copy) != known.get(name):
-            if digest(copy) != digest(file):
-                typer.echo(f"kept your {name}")
-            continue
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, copy)
-        known[name] = digest(copy)
+        if not copy.exists() or digest(copy) == known.get(name):
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, copy)
+            known[name] = digest(copy)
+        if digest(copy) != digest(file):
+            typer.echo(f"kept your {name}")
+        elif copy.suffix == ".ipynb":
+            same.append(copy)
     manifest.write_text(json.dumps(known, indent=1))
+    return same
 
 
 def digest(file: Path) -> str:

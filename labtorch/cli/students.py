@@ -23,7 +23,7 @@ CHECK_TAG = "exercise-check"
 MARKED = re.compile(
     r"^([ \t]*)### BEGIN SOLUTION\n.*?^[ \t]*### END SOLUTION[ \t]*\n?", re.DOTALL | re.MULTILINE
 )
-STUB = 'raise NotImplementedError("write your solution here, then run the check below")'
+STUB = 'raise NotImplementedError("your solution goes here · 在此写下解答")'
 
 
 def student(solution: Any) -> Any:
