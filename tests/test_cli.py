@@ -108,6 +108,10 @@ def test_lab_serves_the_welcome_notebook_on_another_port_if_one_is_taken(tmp_pat
             listing = f"http://127.0.0.1:{url[1]}/api/contents/en?token={url[3]}"
             names = {each["name"] for each in json.loads(_served(listing))["content"]}
             assert "welcome.ipynb" in names
+            plugin = "@jupyterlab/apputils-extension:notification"
+            defaults = f"http://127.0.0.1:{url[1]}/lab/api/settings/{plugin}?token={url[3]}"
+            settings = json.loads(_served(defaults))["schema"]["properties"]
+            assert settings["fetchNews"]["default"] == "false"  # nor does it ask about news
         finally:
             os.killpg(process.pid, signal.SIGTERM)
             try:
@@ -137,13 +141,39 @@ def test_packaged_notebooks_are_copied_and_a_learners_changes_are_kept(tmp_path)
     (source / "en").mkdir(parents=True)
     (source / "en" / "a.ipynb").write_text("1")
     (source / "en" / "b.ipynb").write_text("1")
-    copy_unchanged(source, target)
+    assert len(copy_unchanged(source, target)) == 2
     (target / "en" / "b.ipynb").write_text("mine")
     for name in "ab":
         (source / "en" / f"{name}.ipynb").write_text("2")
-    copy_unchanged(source, target)
+    assert copy_unchanged(source, target) == [target / "en" / "a.ipynb"]
     assert (target / "en" / "a.ipynb").read_text() == "2"
     assert (target / "en" / "b.ipynb").read_text() == "mine"
+
+
+def test_lab_trusts_the_notebooks_of_a_checkout_that_nobody_changed(tmp_path, monkeypatch):
+    from nbformat.sign import NotebookNotary
+
+    from labtorch.cli.lab import committed, trust
+
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "data"))
+    folder = tmp_path / "checkout" / "notebooks"
+    folder.mkdir(parents=True)
+    assert committed(folder) == []  # no repository
+    identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
+    git = ["git", "-C", str(folder.parent), *identity]
+    for name in ("kept", "changed"):
+        write(folder / f"{name}.ipynb", (f"'{name}'", False))
+    for action in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "Add notebooks"]):
+        subprocess.run([*git, *action], check=True)
+    write(folder / "changed.ipynb", ("1", False))
+    write(folder / "handed_in.ipynb", ("2", False))
+    assert committed(folder) == [folder / "kept.ipynb"]
+
+    trust(committed(folder))
+    notary = NotebookNotary()
+    signed = [p.stem for p in folder.iterdir() if notary.check_signature(nbformat.read(p, 4))]
+    notary.store.close()
+    assert signed == ["kept"]
 
 
 @pytest.mark.notebook

@@ -15,9 +15,7 @@ from pathlib import Path
 import typer
 
 BESIDE = Path(__file__).resolve().parent
-SETTINGS = (
-    BESIDE / "jupyter"
-)  # Lab's defaults here: it asks for no news; a person's own settings win
+SETTINGS = BESIDE / "jupyter"  # defaults: Lab asks for no news; what a person has set wins
 MANIFEST = ".labtorch-notebooks.json"  # what was copied, so that later copies spare changed files
 
 
@@ -69,8 +67,10 @@ def free_port(port: int) -> int:
 
 
 def notebooks() -> tuple[Path, list[Path]]:
-    """The folder of notebooks (the checkout's own, else a copy of the packaged ones), and those in
-    it that are as they were published."""
+    """The folder of notebooks, and those in it that are as they were published.
+
+    It is the checkout's own folder, or a copy of the packaged one.
+    """
     checkout = BESIDE.parents[1] / "notebooks"
     if (checkout / "en" / "welcome.ipynb").is_file():
         return checkout, committed(checkout)
@@ -108,7 +108,9 @@ def trust(published: list[Path]) -> None:
 
 def copy_unchanged(source: Path, target: Path) -> list[Path]:
     """Copy the notebooks; a file that somebody changed since the last copy stays as it is.
-    Returns the notebooks that equal the packaged ones."""
+
+    Returned are the notebooks that equal the packaged ones.
+    """
     target.mkdir(exist_ok=True)
     manifest = target / MANIFEST
     known = json.loads(manifest.read_text()) if manifest.is_file() else {}
