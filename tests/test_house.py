@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,13 @@ def test_rooms_import_downward_only():
         env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'widgets'}"},
     )
     assert done.returncode == 0, done.stdout[-3000:]
+
+
+def test_views_are_kept_from_every_room_but_observe():
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    (forbidden,) = (c["forbidden_modules"] for c in contracts["contracts"] if c["type"] != "layers")
+    rooms = {f"labtorch.{each.parent.name}" for each in ROOT.glob("labtorch/*/__init__.py")}
+    assert set(forbidden) == rooms - {"labtorch.observe"}
 
 
 def test_numpy_alone_is_enough_to_import_labtorch():
@@ -69,6 +77,25 @@ print(recording.step_count)
 def test_the_readme_names_rooms_that_exist():
     rooms = re.findall(r"^\| `([\w/]+)`", (ROOT / "README.md").read_text(), re.M)
     assert rooms and all((ROOT / room).is_dir() for room in rooms)
+
+
+@pytest.mark.notebook
+def test_the_readmes_tour_runs(tmp_path):
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    tour = "".join(block for block in blocks if "@op(" not in block)
+    assert "lab.train(" in tour
+    tour = tour.replace("lab.train(step", "panel = lab.train(step", 1)
+    before, after = tour.split("from labtorch import observe")
+    script = tmp_path / "tour.py"  # in a file, so that nodes can name their source lines
+    script.write_text(f"{before}\npanel.wait(60)\nfrom labtorch import observe{after}")
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_readmes_op_is_declared_as_it_says():
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    (shown,) = (block for block in blocks if "@op(" in block)
+    assert shown in (ROOT / "labtorch" / "ops" / "activation.py").read_text()
 
 
 def test_each_readme_command_is_one_line():
