@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from labtorch.nn import functional as F
+from labtorch.nn.functional.dropout import check_probability
 from labtorch.nn.module import Module
 from labtorch.tensor.tensor import Tensor
 
@@ -15,7 +16,7 @@ class _Dropout(Module):
 
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         super().__init__()
-        F._check_probability(p)
+        check_probability(p)
         self.p = p
         self.inplace = inplace
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from labtorch.nn import functional as F
+from labtorch.nn.functional.loss import legacy_reduction
 from labtorch.nn.module import Module
 from labtorch.tensor.tensor import Tensor
 
@@ -18,7 +19,7 @@ class _Loss(Module):
         self, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean"
     ) -> None:
         super().__init__()
-        self.reduction = F._reduction(size_average, reduce, reduction)
+        self.reduction = legacy_reduction(size_average, reduce, reduction)
 
 
 class _WeightedLoss(_Loss):
