@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings as _warnings
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
 
 from labtorch.backend import memory as _memory
 
@@ -38,87 +40,7 @@ from labtorch.engine.modes import (
     no_grad,
     set_grad_enabled,
 )
-from labtorch.ops.activation import relu, sigmoid, tanh
-from labtorch.ops.arithmetic import (
-    abs,
-    add,
-    ceil,
-    clamp,
-    conj,
-    cos,
-    div,
-    exp,
-    expm1,
-    floor,
-    floor_divide,
-    log,
-    log1p,
-    log2,
-    log10,
-    maximum,
-    minimum,
-    mul,
-    neg,
-    pow,
-    reciprocal,
-    remainder,
-    round,
-    rsqrt,
-    sign,
-    sin,
-    sqrt,
-    square,
-    sub,
-    tan,
-)
-from labtorch.ops.compare import (
-    allclose,
-    bitwise_and,
-    bitwise_not,
-    bitwise_or,
-    bitwise_xor,
-    eq,
-    equal,
-    ge,
-    gt,
-    isfinite,
-    isinf,
-    isnan,
-    le,
-    logical_and,
-    logical_not,
-    logical_or,
-    logical_xor,
-    lt,
-    ne,
-)
-from labtorch.ops.einsum import einsum
-from labtorch.ops.indexing import gather, index_select
-from labtorch.ops.linear import matmul
-from labtorch.ops.reduction import (
-    all,
-    amax,
-    amin,
-    any,
-    argmax,
-    argmin,
-    cumsum,
-    logsumexp,
-    mean,
-    prod,
-    sum,
-)
-from labtorch.ops.shape import (
-    cat,
-    clone,
-    diagonal,
-    flip,
-    narrow,
-    squeeze,
-    stack,
-    transpose,
-    unsqueeze,
-)
+from labtorch.engine.public import names as _names
 from labtorch.tensor import Size, Tensor
 from labtorch.tensor import methods as _methods
 from labtorch.tensor.creation import (
@@ -137,47 +59,6 @@ from labtorch.tensor.creation import (
     tensor,
     zeros,
     zeros_like,
-)
-from labtorch.tensor.functions import (
-    argsort,
-    bmm,
-    broadcast_to,
-    chunk,
-    dot,
-    fill,
-    flatten,
-    index_put,
-    is_floating_point,
-    is_tensor,
-    log_softmax,
-    masked_fill,
-    max,
-    meshgrid,
-    min,
-    mm,
-    nonzero,
-    norm,
-    numel,
-    permute,
-    repeat,
-    reshape,
-    result_type,
-    scatter,
-    scatter_add,
-    select,
-    softmax,
-    sort,
-    split,
-    std,
-    t,
-    topk,
-    tril,
-    triu,
-    unbind,
-    unflatten,
-    unique,
-    var,
-    where,
 )
 from labtorch.tensor.printing import set_printoptions
 from labtorch.tensor.random import (
@@ -199,6 +80,8 @@ from labtorch.tensor.random import (
     set_rng_state,
 )
 
+globals().update(_names())  # the ops and functions that are declared `@public`
+
 float = float32
 double = float64
 half = float16
@@ -207,19 +90,12 @@ int = int32
 long = int64
 cfloat = complex64
 cdouble = complex128
-subtract, multiply, divide, true_divide, negative, absolute, clip = (
-    sub,
-    mul,
-    div,
-    div,
-    neg,
-    abs,
-    clamp,
-)
-concat = concatenate = cat
-swapaxes = swapdims = transpose
-greater, greater_equal, less, less_equal, not_equal = gt, ge, lt, le, ne
 
-from labtorch import autograd, nn, optim, utils
+from labtorch import autograd, fft, linalg, nn, optim, special, utils
+
+if _TYPE_CHECKING:
+
+    def __getattr__(name: str) -> _Any: ...
+
 
 __version__ = "0.1.0"

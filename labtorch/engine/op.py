@@ -181,6 +181,8 @@ class Op:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Apply the op to tensors; on plain arrays (inside a rule) just compute."""
+        if kwargs and "out" in kwargs and not self.view:
+            return _delivered(self, args, kwargs)
         if kwargs or len(args) != self.arity:
             try:
                 args = self.bind(args, kwargs)
@@ -198,6 +200,17 @@ class Op:
         if not self.keeps:
             return result
         return result[0] if not self.many else result[: -len(self.keeps)]
+
+
+def _delivered(op: Op, args: tuple, kwargs: dict) -> Any:
+    """`op(..., out=tensor)`."""
+    from labtorch.engine.public import deliver  # which imports this file
+
+    rest = dict(kwargs)
+    out = rest.pop("out")
+    if out is None:
+        return op(*args, **rest)
+    return deliver(op.name, lambda: op(*args, **rest), (*args, *rest.values()), out)
 
 
 def op(formula: str = "", **options: Any) -> Callable[[Callable], Op]:

@@ -8,11 +8,13 @@ from typing import Any
 from labtorch.backend.arrays import namespace
 from labtorch.backend.dtypes import as_numpy
 from labtorch.engine.op import op
+from labtorch.engine.public import ELEMENTWISE, public
 from labtorch.ops.arithmetic import _floating, abs, conj, exp, where
 from labtorch.ops.reduction import sum, wrap_dim
 from labtorch.ops.special import erf
 
 
+@public(ELEMENTWISE)
 @op(r"y = \max(0, x)")
 def relu(input):
     if input.dtype.kind == "b":
@@ -25,6 +27,7 @@ def _(g, output):
     return g * (output > 0)
 
 
+@public(ELEMENTWISE)
 @op(r"y = \tanh x")
 def tanh(input):
     return namespace(input).tanh(_floating(input))
@@ -35,6 +38,7 @@ def _(g, output):
     return g * conj(1 - output * output)
 
 
+@public(ELEMENTWISE, aliases="special.expit")
 @op(r"y = \frac{1}{1 + e^{-x}}")
 def sigmoid(input):
     x = _floating(input)

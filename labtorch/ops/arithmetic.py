@@ -9,12 +9,14 @@ import numpy as np
 from labtorch.backend.arrays import is_array, namespace
 from labtorch.backend.dtypes import check_ordered, get_default_dtype, promote
 from labtorch.engine.op import op
+from labtorch.engine.public import ELEMENTWISE, public
 
 
 def _lib(a: Any, b: Any) -> Any:
     return namespace(a if is_array(a) else b)
 
 
+@public(ELEMENTWISE)
 @op(r"y = a + \alpha b", promotes=True)
 def add(input, other, alpha=1):
     return input + other if alpha == 1 else input + alpha * other
@@ -30,6 +32,7 @@ def _(g, alpha):
     return g if alpha == 1 else g * alpha
 
 
+@public(ELEMENTWISE, aliases="subtract")
 @op(r"y = a - \alpha b", promotes=True)
 def sub(input, other, alpha=1):
     try:
@@ -51,6 +54,7 @@ def _(g, alpha):
     return -g if alpha == 1 else g * -alpha
 
 
+@public(ELEMENTWISE, aliases="multiply")
 @op(r"y = a \odot b", promotes=True)
 def mul(input, other):
     return input * other
@@ -66,6 +70,7 @@ def _(g, input):
     return g * conj(input)
 
 
+@public(ELEMENTWISE, aliases="divide true_divide")
 @op(r"y = a / b", promotes=True)
 def div(input, other, rounding_mode=None):
     xp = _lib(input, other)
@@ -98,11 +103,13 @@ def _(g, input, other, rounding_mode):
     return -g * conj((input / other) / other)
 
 
+@public(ELEMENTWISE)
 @op(r"y = \lfloor a / b \rfloor", promotes=True)
 def floor_divide(input, other):
     return _lib(input, other).floor_divide(input, other)
 
 
+@public(ELEMENTWISE)
 @op(r"y = a - b \lfloor a / b \rfloor", promotes=True)
 def remainder(input, other):
     return _lib(input, other).remainder(input, other)
@@ -118,6 +125,7 @@ def _(g, input, other):
     return -g * floor(input / other)
 
 
+@public(ELEMENTWISE)
 @op(r"y = a^{b}", promotes=True)
 def pow(input, exponent):
     if isinstance(exponent, int) and exponent < 0 and input.dtype.kind in "ui":
@@ -157,6 +165,7 @@ def _(g, input, exponent, output):
     return g * where(input == 0, 0.0, output * log(where(input == 0, 1.0, input)))
 
 
+@public(ELEMENTWISE, aliases="negative")
 @op(r"y = -x")
 def neg(input):
     if input.dtype.kind == "b":
@@ -172,6 +181,7 @@ def _(g):
     return -g
 
 
+@public(ELEMENTWISE, aliases="absolute")
 @op(r"y = |x|")
 def abs(input):
     return namespace(input).abs(input)
@@ -185,6 +195,7 @@ def _(g, input):
     return g * (input / where(size == 0, 1.0, size))
 
 
+@public(ELEMENTWISE)
 @op(r"y = \operatorname{sign} x")
 def sign(input):
     return input.copy() if input.dtype.kind == "b" else namespace(input).sign(input)
@@ -200,6 +211,7 @@ def _floating(input: Any) -> Any:
     return input if input.dtype.kind in "fc" else input.astype(get_default_dtype().numpy)
 
 
+@public(ELEMENTWISE)
 @op(r"y = e^{x}")
 def exp(input):
     return namespace(input).exp(_floating(input))
@@ -210,6 +222,7 @@ def _(g, output):
     return g * conj(output)
 
 
+@public(ELEMENTWISE)
 @op(r"y = \ln x")
 def log(input):
     return namespace(input).log(_floating(input))
@@ -220,6 +233,7 @@ def _(g, input):
     return g / conj(input)
 
 
+@public(ELEMENTWISE, aliases="special.log1p")
 @op(r"y = \ln (1 + x)")
 def log1p(input):
     return namespace(input).log1p(_floating(input))
@@ -230,6 +244,7 @@ def _(g, input):
     return g / conj(input + 1)
 
 
+@public(ELEMENTWISE)
 @op(r"y = \log_2 x")
 def log2(input):
     return namespace(input).log2(_floating(input))
@@ -240,6 +255,7 @@ def _(g, input):
     return g / conj(input * float(np.log(2)))
 
 
+@public(ELEMENTWISE)
 @op(r"y = \log_{10} x")
 def log10(input):
     return namespace(input).log10(_floating(input))
@@ -250,6 +266,7 @@ def _(g, input):
     return g / conj(input * float(np.log(10)))
 
 
+@public(ELEMENTWISE, aliases="special.expm1")
 @op(r"y = e^{x} - 1")
 def expm1(input):
     return namespace(input).expm1(_floating(input))
@@ -260,6 +277,7 @@ def _(g, output):
     return g * conj(output + 1)
 
 
+@public(ELEMENTWISE)
 @op(r"y = \sqrt{x}")
 def sqrt(input):
     return namespace(input).sqrt(_floating(input))
@@ -270,6 +288,7 @@ def _(g, output):
     return g / conj(output * 2)
 
 
+@public(ELEMENTWISE)
 @op(r"y = 1 / \sqrt{x}")
 def rsqrt(input):
     x = _floating(input)
@@ -281,6 +300,7 @@ def _(g, output):
     return g * conj(output * output * output * -0.5)
 
 
+@public(ELEMENTWISE)
 @op(r"y = 1 / x")
 def reciprocal(input):
     return 1 / _floating(input)
@@ -291,6 +311,7 @@ def _(g, output):
     return -g * conj(output * output)
 
 
+@public(ELEMENTWISE)
 @op(r"y = x^{2}")
 def square(input):
     x = input.astype("int64") if input.dtype.kind == "b" else input
@@ -302,6 +323,7 @@ def _(g, input):
     return g * conj(input * 2)
 
 
+@public(ELEMENTWISE)
 @op(r"y = \sin x")
 def sin(input):
     return namespace(input).sin(_floating(input))
@@ -312,6 +334,7 @@ def _(g, input):
     return g * conj(cos(input))
 
 
+@public(ELEMENTWISE)
 @op(r"y = \cos x")
 def cos(input):
     return namespace(input).cos(_floating(input))
@@ -322,6 +345,7 @@ def _(g, input):
     return -g * conj(sin(input))
 
 
+@public(ELEMENTWISE)
 @op(r"y = \tan x")
 def tan(input):
     return namespace(input).tan(_floating(input))
@@ -332,6 +356,7 @@ def _(g, output):
     return g * conj(output * output + 1)
 
 
+@public(ELEMENTWISE)
 @op(r"y = \lfloor x \rfloor")
 def floor(input):
     return input if input.dtype.kind in "ui" else namespace(input).floor(input)
@@ -342,6 +367,7 @@ def _(g):
     return g * 0
 
 
+@public(ELEMENTWISE)
 @op(r"y = \lceil x \rceil")
 def ceil(input):
     return input if input.dtype.kind in "ui" else namespace(input).ceil(input)
@@ -352,6 +378,7 @@ def _(g):
     return g * 0
 
 
+@public(ELEMENTWISE, aliases="special.round")
 @op(r"y = \operatorname{round} x")
 def round(input, decimals=0):
     return namespace(input).round(input, decimals)
@@ -362,6 +389,7 @@ def _(g):
     return g * 0
 
 
+@public(ELEMENTWISE, aliases="clip")
 @op(r"y = \min(\max(x, l), u)", broadcasts=True)
 def clamp(input, min=None, max=None):
     if min is None and max is None:
@@ -395,6 +423,7 @@ def _(g, input, min, max):
     return g * (input > max if min is None else (input > max) | (max <= min))
 
 
+@public()
 @op(r"y = \max(a, b)", promotes=True)
 def maximum(input, other):
     check_ordered("maximum", input)
@@ -413,6 +442,7 @@ def _(g, input, other):
     return g * where(input == other, 0.5, where(other > input, 1.0, 0.0))
 
 
+@public()
 @op(r"y = \min(a, b)", promotes=True)
 def minimum(input, other):
     check_ordered("minimum", input)
@@ -495,6 +525,7 @@ def _(g, input_dtype):
     return cast(g, input_dtype) * 1j
 
 
+@public()
 def conj(x: Any) -> Any:
     """The complex conjugate; a real array, tensor or Python number is returned as it is."""
     array = getattr(x, "_array", x)

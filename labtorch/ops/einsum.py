@@ -6,6 +6,7 @@ from typing import Any
 
 from labtorch.backend.arrays import namespace
 from labtorch.engine.op import op
+from labtorch.engine.public import FUNCTION, public
 from labtorch.ops.arithmetic import conj
 from labtorch.ops.shape import diagonal, expand, permute, sum_to
 
@@ -41,6 +42,7 @@ def _(g, equation, operands, operands_shape, needs):
     return gradients
 
 
+@public(FUNCTION)
 def einsum(equation: str, *operands: Any) -> Any:
     """The sum over all letters that the output does not name, of the product of the operands.
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from labtorch.backend.arrays import is_array, namespace
 from labtorch.engine.op import op
+from labtorch.engine.public import public
 
 
 def plain_index(index: Any) -> Any:
@@ -128,6 +129,7 @@ def _(g, value_shape, index):
     return part if part.shape == value_shape else sum_to(part, value_shape)
 
 
+@public()
 @op(r"y_{i} = x_{\mathrm{index}_i}")
 def gather(input, dim, index):
     from labtorch.ops.reduction import wrap_dim
@@ -287,6 +289,7 @@ def _(g, input, weight_shape, padding_idx, scale_grad_by_freq):
     return put(g, index, weight_shape)
 
 
+@public()
 @op(r"y = x_{\mathrm{index}}")
 def index_select(input, dim, index):
     from labtorch.ops.reduction import wrap_dim

@@ -6,6 +6,7 @@ from typing import Any
 
 from labtorch.backend.arrays import namespace
 from labtorch.engine.op import op
+from labtorch.engine.public import public
 from labtorch.engine.variable import Variable
 from labtorch.ops.arithmetic import conj
 from labtorch.ops.shape import sum_to, transpose, unsqueeze
@@ -85,6 +86,7 @@ def _(input, weight, bias):
     return None
 
 
+@public(aliases="linalg.matmul")
 @op(r"y = A B")
 def matmul(input, other):
     """The matrix product; 1-d operands are vectors, leading dimensions broadcast as batches."""

@@ -10,6 +10,7 @@ import numpy as np
 from labtorch.backend.arrays import namespace
 from labtorch.backend.dtypes import as_numpy, check_ordered
 from labtorch.engine.op import op
+from labtorch.engine.public import ELEMENTWISE, public
 from labtorch.ops.arithmetic import where
 from labtorch.ops.shape import expand, squeeze, unsqueeze
 
@@ -71,6 +72,7 @@ def spread(g: Any, shape: tuple, dim: Any, keepdim: bool) -> Any:
     return expand(g, shape)
 
 
+@public()
 @op(r"y = \sum_i x_i")
 def sum(input, dim=None, keepdim=False, dtype=None):
     to = as_numpy(dtype)
@@ -85,6 +87,7 @@ def _(g, input_shape, dim, keepdim):
     return spread(g, input_shape, dim, keepdim)
 
 
+@public()
 @op(r"y = \frac{1}{n} \sum_i x_i")
 def mean(input, dim=None, keepdim=False, dtype=None):
     to = as_numpy(dtype)
@@ -110,6 +113,7 @@ def count(shape: tuple, dim: Any) -> int:
     return int(np.prod(shape if reduced is None else [shape[d] for d in reduced], dtype=np.int64))
 
 
+@public()
 @op(r"y = \prod_i x_i")
 def prod(input, dim=None, keepdim=False, dtype=None):
     to = as_numpy(dtype)
@@ -166,6 +170,7 @@ def refuse_empty(name: str, input: Any, dim: Any) -> None:
 
 
 def _extreme(name: str, compare: str) -> Any:
+    @public()
     @op(rf"y = \{name}_i x_i", name=f"a{name}")
     def extreme(input, dim=None, keepdim=False):
         check_ordered(name, input)
@@ -219,6 +224,7 @@ min_along = _extreme_along("min")
 
 
 def _arg(name: str) -> Any:
+    @public()
     @op(rf"y = \arg\{name}_i x_i", name=f"arg{name}")
     def arg(input, dim=None, keepdim=False):
         check_ordered(f"arg{name}", input)
@@ -239,6 +245,7 @@ argmax = _arg("max")
 argmin = _arg("min")
 
 
+@public()
 @op(r"y = \bigwedge_i x_i")
 def all(input, dim=None, keepdim=False):
     reduced = axes(dim, input.ndim) if input.ndim else None
@@ -246,6 +253,7 @@ def all(input, dim=None, keepdim=False):
     return y.astype(input.dtype) if input.dtype == "uint8" else y
 
 
+@public()
 @op(r"y = \bigvee_i x_i")
 def any(input, dim=None, keepdim=False):
     reduced = axes(dim, input.ndim) if input.ndim else None
@@ -272,6 +280,7 @@ def _(g, input, input_shape, dim, correction, keepdim):
     return spread(g, input_shape, dim, keepdim) * (input - mean(input, dim, True)) * scale
 
 
+@public(ELEMENTWISE)
 @op(r"y_i = \sum_{j \le i} x_j")
 def cumsum(input, dim, dtype=None):
     to = as_numpy(dtype) or (np.dtype("int64") if input.dtype.kind in "bui" else None)
@@ -288,6 +297,7 @@ def _(g, dim):  # a sum from the end: the total, less what came before
     return sum(g, dim, True) - cumsum(g, dim) + g
 
 
+@public(aliases="special.logsumexp")
 @op(r"y = \ln \sum_i e^{x_i}")
 def logsumexp(input, dim, keepdim=False):
     lib = namespace(input)

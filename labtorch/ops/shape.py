@@ -11,6 +11,7 @@ from labtorch.backend.arrays import namespace
 from labtorch.engine import backward
 from labtorch.engine.composite import composite
 from labtorch.engine.op import op
+from labtorch.engine.public import FUNCTION, ONLY_METHOD, public
 
 
 def _dim(dim: int, ndim: int) -> int:
@@ -68,6 +69,7 @@ def _(g, input_shape):
     return g.reshape(input_shape)
 
 
+@public(aliases="swapaxes swapdims")
 @op(r"y_{ij} = x_{ji}", view=True)
 def transpose(input, dim0, dim1):
     if not input.ndim:
@@ -101,6 +103,7 @@ def _(g, dims):
     return permute(g, tuple(int(i) for i in np.argsort([d % n for d in dims])))
 
 
+@public()
 @op(r"y = \operatorname{unsqueeze}(x)", view=True)
 def unsqueeze(input, dim):
     return namespace(input).expand_dims(input, _dim(dim, input.ndim + 1))
@@ -111,6 +114,7 @@ def _(g, input_shape):
     return g.reshape(input_shape)
 
 
+@public()
 @op(r"y = \operatorname{squeeze}(x)", view=True)
 def squeeze(input, dim=None):
     if dim is None:
@@ -189,6 +193,7 @@ backward.sum_to_op = sum_to
 backward.cast_op = cast
 
 
+@public()
 @op(r"y = x")
 def clone(input):
     return input.copy()
@@ -199,6 +204,7 @@ def _(g):
     return g
 
 
+@public(ONLY_METHOD)
 @op(r"y = x", view=True)
 def contiguous(input):
     return namespace(input).ascontiguousarray(input).reshape(input.shape)
@@ -219,6 +225,7 @@ def _(g):
     return g
 
 
+@public()
 @op(r"y = x_{s : s + l}", view=True)
 def narrow(input, dim, start, length):
     d = _dim(dim, input.ndim)
@@ -243,6 +250,7 @@ def _(g, input_shape, dim, start):
     return pad_zeros(g, input_shape, d, start % max(input_shape[d], 1) if start < 0 else start)
 
 
+@public()
 @op(r"y_i = x_{i,\, i + o}", view=True)
 def diagonal(input, offset=0, dim1=0, dim2=1):
     d1, d2 = _dim(dim1, input.ndim), _dim(dim2, input.ndim)
@@ -347,6 +355,7 @@ def _(g, dim, tensors_shape, tensors_dtype):
     return gradients
 
 
+@public(FUNCTION, aliases="concat concatenate", out=True)
 def cat(tensors: Any, dim: int = 0) -> Any:
     """Concatenate along an existing dimension: shapes agree in all others."""
     tensors = tuple(tensors)
@@ -355,6 +364,7 @@ def cat(tensors: Any, dim: int = 0) -> Any:
     return _cat(dim, *tensors)
 
 
+@public(FUNCTION, out=True)
 @composite
 def stack(tensors: Any, dim: int = 0) -> Any:
     """Concatenate along a new dimension: all shapes agree."""
@@ -371,6 +381,7 @@ def stack(tensors: Any, dim: int = 0) -> Any:
     return cat([unsqueeze(t, dim) for t in tensors], dim)
 
 
+@public()
 @op(r"y = x \text{ with the order of dimensions reversed}")
 def flip(input, dims):
     dims = (dims,) if isinstance(dims, int) else dims

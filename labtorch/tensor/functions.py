@@ -10,6 +10,7 @@ import numpy as np
 from labtorch.backend import dtypes
 from labtorch.engine.apply import apply
 from labtorch.engine.composite import composite
+from labtorch.engine.public import ELEMENTWISE, FUNCTION, ONLY_METHOD, public
 from labtorch.engine.variable import wrap
 from labtorch.ops import activation, arithmetic, indexing, linear, reduction, shape
 from labtorch.tensor.tensor import Size, Tensor
@@ -22,11 +23,13 @@ def _ints(size: tuple) -> tuple:
     return tuple(int(each) for each in size)
 
 
+@public()
 def reshape(input: Tensor, *size: Any, **named: Any) -> Tensor:
     """The same elements in another shape; one size may be -1. A view where possible."""
     return apply(shape.reshape, (input, _ints(size or (named["shape"],))))
 
 
+@public(ONLY_METHOD)
 def view(input: Tensor, *size: Any) -> Tensor:
     """A view of the same memory in another shape, or as another dtype."""
     if len(size) == 1 and isinstance(size[0], dtypes.dtype):
@@ -34,32 +37,39 @@ def view(input: Tensor, *size: Any) -> Tensor:
     return apply(shape.view, (input, _ints(size)))
 
 
+@public(ONLY_METHOD)
 def view_as(input: Tensor, other: Tensor) -> Tensor:
     return view(input, other.shape)
 
 
+@public(ONLY_METHOD)
 def reshape_as(input: Tensor, other: Tensor) -> Tensor:
     return reshape(input, other.shape)
 
 
+@public(ONLY_METHOD)
 def expand(input: Tensor, *size: Any, implicit: bool = False) -> Tensor:
     """A view with dimensions of size 1 repeated without copying; -1 keeps a size."""
     return apply(shape.expand, (input, _ints(size)))
 
 
+@public(ONLY_METHOD)
 def expand_as(input: Tensor, other: Tensor) -> Tensor:
     return expand(input, other.shape)
 
 
+@public()
 def broadcast_to(input: Tensor, size: Any) -> Tensor:
     return expand(input, size)
 
 
+@public()
 def permute(input: Tensor, *dims: Any) -> Tensor:
     """A view with the dimensions in another order."""
     return apply(shape.permute, (input, _ints(dims)))
 
 
+@public()
 def t(input: Tensor) -> Tensor:
     """The transpose of a matrix (vectors stay as they are)."""
     if input.ndim > 2:
@@ -67,6 +77,7 @@ def t(input: Tensor) -> Tensor:
     return shape.transpose(input, 0, 1) if input.ndim == 2 else shape.alias(input)
 
 
+@public()
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """Join the dimensions from start_dim to end_dim into one."""
     if not input.ndim:
@@ -82,11 +93,13 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     return reshape(input, sizes[:start] + (joined,) + sizes[end + 1 :])
 
 
+@public()
 def unflatten(input: Tensor, dim: int, sizes: Any) -> Tensor:
     d, have = reduction.wrap_dim(dim, input.ndim), tuple(input.shape)
     return reshape(input, have[:d] + tuple(sizes) + have[d + 1 :])
 
 
+@public()
 def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """Parts of the given size (the last may be smaller), or of the given sizes, as views."""
     d = reduction.wrap_dim(dim, tensor.ndim)
@@ -112,6 +125,7 @@ def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Te
 builtin_sum, builtin_max = sum, builtins.max
 
 
+@public()
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """At most `chunks` parts of equal size (the last may be smaller)."""
     if chunks <= 0:
@@ -120,6 +134,7 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     return split(input, -(-n // chunks) or 1, dim)
 
 
+@public(out=True)
 def select(input: Tensor, dim: int, index: int) -> Tensor:
     """The slice at `index` along a dimension, which goes away."""
     if not input.ndim:
@@ -134,6 +149,7 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
     return input[(slice(None),) * d + (int(index),)]
 
 
+@public()
 @composite
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """The slices along a dimension, which goes away."""
@@ -141,6 +157,7 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     return tuple(input[(slice(None),) * d + (i,)] for i in range(input.shape[d]))
 
 
+@public()
 @composite
 def repeat(input: Tensor, *sizes: Any) -> Tensor:
     """Copies of the tensor, `sizes[i]` times along dimension i."""
@@ -161,7 +178,8 @@ def size_of(input: Tensor) -> Size:
     return input.shape
 
 
-def max(input: Tensor, dim: Any = None, keepdim: bool = False, *, out: Any = None) -> Any:
+@public(out=True)
+def max(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     """The largest element; with `dim`, (values, indices) along it; with a tensor, elementwise."""
     if isinstance(dim, Tensor):
         return arithmetic.maximum(input, dim)
@@ -170,7 +188,8 @@ def max(input: Tensor, dim: Any = None, keepdim: bool = False, *, out: Any = Non
     return reduction.MaxResult(*apply(reduction.max_along, (input, dim, keepdim)))
 
 
-def min(input: Tensor, dim: Any = None, keepdim: bool = False, *, out: Any = None) -> Any:
+@public(out=True)
+def min(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     """The smallest element; with `dim`, (values, indices) along it; with a tensor, elementwise."""
     if isinstance(dim, Tensor):
         return arithmetic.minimum(input, dim)
@@ -185,6 +204,7 @@ def _correction(unbiased: Any, correction: Any) -> Any:
     return 1 if unbiased is None or unbiased else 0
 
 
+@public(out=True)
 def var(
     input: Tensor,
     dim: Any = None,
@@ -192,7 +212,6 @@ def var(
     keepdim: bool = False,
     *,
     correction: Any = None,
-    out: Any = None,
 ) -> Tensor:
     """The variance, divided by n - correction (1 unless given; `unbiased=False` means 0)."""
     if isinstance(dim, bool):
@@ -200,6 +219,7 @@ def var(
     return reduction.var(input, dim, _correction(unbiased, correction), keepdim)
 
 
+@public(out=True)
 @composite
 def std(
     input: Tensor,
@@ -208,12 +228,12 @@ def std(
     keepdim: bool = False,
     *,
     correction: Any = None,
-    out: Any = None,
 ) -> Tensor:
     """The standard deviation: the root of `var`."""
     return arithmetic.sqrt(var(input, dim, unbiased, keepdim, correction=correction))
 
 
+@public(out=True)
 @composite
 def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False) -> Tensor:
     """The p-norm of the elements (2 unless given)."""
@@ -229,6 +249,7 @@ def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False) 
     return arithmetic.pow(reduction.sum(powered, dim, keepdim), 1.0 / p)
 
 
+@public(out=True)
 def mm(input: Tensor, mat2: Tensor) -> Tensor:
     """The product of two matrices; no broadcasting."""
     if input.ndim != 2 or mat2.ndim != 2:
@@ -238,6 +259,7 @@ def mm(input: Tensor, mat2: Tensor) -> Tensor:
     return linear.matmul(input, mat2)
 
 
+@public(out=True)
 def bmm(input: Tensor, mat2: Tensor) -> Tensor:
     """The products of two batches of matrices."""
     if input.ndim != 3 or mat2.ndim != 3:
@@ -249,6 +271,7 @@ def bmm(input: Tensor, mat2: Tensor) -> Tensor:
     return linear.matmul(input, mat2)
 
 
+@public(out=True)
 def dot(input: Tensor, tensor: Tensor) -> Tensor:
     """The scalar product of two vectors."""
     if input.ndim != 1 or tensor.ndim != 1:
@@ -261,6 +284,7 @@ def dot(input: Tensor, tensor: Tensor) -> Tensor:
     return linear.matmul(input, tensor)
 
 
+@public(FUNCTION, out=True)
 def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     """input where condition, else other; with one argument, the indices of the true elements."""
     if input is None and other is None:
@@ -268,6 +292,7 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     return arithmetic.where(condition, input, other)
 
 
+@public(out=True)
 def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
     """The indices of the elements that are not 0: rows of a matrix, or a tuple per dimension."""
     places = np.nonzero(np.atleast_1d(input._array))
@@ -325,6 +350,7 @@ def _bordered(input: Tensor, d: int, before: int, after: int, mode: str) -> Tens
     return input[(slice(None),) * d + (wrap(at),)]
 
 
+@public(FUNCTION)
 def fill(input: Tensor, value: Any) -> Tensor:
     """A copy with every element `value` (a number, or a 0-d tensor)."""
     if isinstance(value, Tensor) and value.ndim:
@@ -335,6 +361,7 @@ def fill(input: Tensor, value: Any) -> Tensor:
     return apply(indexing.setitem, (input, value, ...))
 
 
+@public(ELEMENTWISE, out=True)
 def scatter(input: Tensor, dim: int, index: Tensor, src: Any = None, **more: Any) -> Tensor:
     """A copy with `src` (a tensor or a number) at `index` along `dim`; `reduce="add"` adds."""
     src = more.pop("value", src)
@@ -349,11 +376,13 @@ def scatter(input: Tensor, dim: int, index: Tensor, src: Any = None, **more: Any
     return apply(indexing.scatter_add if how else indexing.scatter, (input, dim, index, src))
 
 
+@public(ELEMENTWISE, out=True)
 def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     """A copy with `src` added at `index` along `dim`."""
     return apply(indexing.scatter_add, (input, dim, index, src))
 
 
+@public(ELEMENTWISE, out=True)
 def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
     """A copy with `values` at `indices`, a tuple of tensors; or added there."""
     index = indexing.plain_index(tuple(slice(None) if i is None else i for i in indices))
@@ -368,6 +397,7 @@ def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = Fa
     return input + apply(indexing.put, (values, index, tuple(input.shape)))
 
 
+@public(out=True)
 @composite
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     """A copy with `value` wherever mask is true."""
@@ -387,16 +417,19 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     return filled if filled.dtype is input.dtype else filled.to(input.dtype)
 
 
+@public(aliases="special.softmax", out=True)
 def softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
     """Exponentials along `dim`, divided by their sum."""
     return apply(activation.softmax, (input if dtype is None else input.to(dtype), dim, None))
 
 
+@public(aliases="special.log_softmax", out=True)
 def log_softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
     """The logarithm of softmax, computed stably."""
     return apply(activation.log_softmax, (input if dtype is None else input.to(dtype), dim, None))
 
 
+@public(out=True)
 @composite
 def topk(
     input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True
@@ -412,6 +445,7 @@ def topk(
     return reduction.TopkResult(shape.narrow(values, d, 0, k), shape.narrow(indices, d, 0, k))
 
 
+@public(out=True)
 @composite
 def sort(
     input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False
@@ -430,10 +464,12 @@ def sort(
     return reduction.SortResult(indexing.gather(input, d, indices), indices)
 
 
+@public(out=True)
 def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
     return sort(input, dim, descending).indices
 
 
+@public(ELEMENTWISE, out=True)
 def triu(input: Tensor, diagonal: int = 0) -> Tensor:
     """The upper triangle; zeros below."""
     if input.ndim < 2:
@@ -442,6 +478,7 @@ def triu(input: Tensor, diagonal: int = 0) -> Tensor:
     return arithmetic.where(wrap(keep), input, 0)
 
 
+@public(ELEMENTWISE, out=True)
 def tril(input: Tensor, diagonal: int = 0) -> Tensor:
     """The lower triangle; zeros above."""
     if input.ndim < 2:
@@ -450,6 +487,7 @@ def tril(input: Tensor, diagonal: int = 0) -> Tensor:
     return arithmetic.where(wrap(keep), input, 0)
 
 
+@public()
 def unique(
     input: Tensor,
     sorted: bool = True,
@@ -466,6 +504,7 @@ def unique(
     return asked if len(asked) > 1 else values
 
 
+@public(FUNCTION)
 def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     """The coordinates of a grid, one tensor per dimension."""
     if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)):
@@ -483,19 +522,23 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     return tuple(grids)
 
 
+@public(FUNCTION)
 def numel(input: Tensor) -> int:
     return input.numel()
 
 
+@public(FUNCTION)
 def is_tensor(value: Any) -> bool:
     """Is it a Tensor?"""
     return isinstance(value, Tensor)
 
 
+@public(FUNCTION)
 def is_floating_point(input: Tensor) -> bool:
     return input.is_floating_point()
 
 
+@public(FUNCTION)
 def result_type(a: Any, b: Any) -> dtypes.dtype:
     """The dtype that an op on both would give."""
     plain = [x._array if isinstance(x, Tensor) else x for x in (a, b)]

@@ -10,8 +10,9 @@ from labtorch.backend import dtypes
 from labtorch.engine.apply import apply
 from labtorch.engine.inplace import apply_inplace, check_writable, former, write
 from labtorch.engine.op import Op
+from labtorch.engine.public import names
 from labtorch.engine.thread import local
-from labtorch.ops import activation, arithmetic, compare, indexing, linear, reduction, shape
+from labtorch.ops import arithmetic, shape
 from labtorch.tensor import creation, functions, random
 from labtorch.tensor.tensor import Tensor
 
@@ -37,69 +38,11 @@ def _inplace(operation: Op) -> Any:
     return call
 
 
-ELEMENTWISE = """add sub mul div floor_divide remainder pow neg abs sign exp log log1p log2 log10
-expm1 sqrt rsqrt reciprocal square sin cos tan floor ceil round clamp""".split()
-for _name in ELEMENTWISE:
-    setattr(Tensor, _name, _method(getattr(arithmetic, _name)))
-    setattr(Tensor, _name + "_", _inplace(getattr(arithmetic, _name)))
-for _name in ("maximum", "minimum"):
-    setattr(Tensor, _name, _method(getattr(arithmetic, _name)))
-for _name in ("relu", "tanh", "sigmoid"):
-    setattr(Tensor, _name, _method(getattr(activation, _name)))
-    setattr(Tensor, _name + "_", _inplace(getattr(activation, _name)))
-for _name in "sum mean prod amax amin argmax argmin all any cumsum logsumexp".split():
-    setattr(Tensor, _name, _method(getattr(reduction, _name)))
-for _name in "transpose unsqueeze squeeze narrow clone contiguous flip diagonal".split():
-    setattr(Tensor, _name, _method(getattr(shape, _name)))
-for _name in ("gather", "index_select"):
-    setattr(Tensor, _name, _method(getattr(indexing, _name)))
-for _name in """eq ne lt le gt ge logical_and logical_or logical_xor logical_not bitwise_and
-bitwise_or bitwise_xor bitwise_not isnan isinf isfinite""".split():
-    setattr(Tensor, _name, _method(getattr(compare, _name)))
-for _name in """reshape view view_as reshape_as expand expand_as broadcast_to permute t flatten
-scatter scatter_add index_put unflatten split chunk unbind select repeat max min var std norm mm bmm
-dot nonzero masked_fill softmax log_softmax topk sort argsort triu tril unique""".split():
-    setattr(Tensor, _name, getattr(functions, _name))
-
-_aliases: dict[str, str] = {
-    "subtract": "sub",
-    "multiply": "mul",
-    "divide": "div",
-    "true_divide": "div",
-    "negative": "neg",
-    "absolute": "abs",
-    "clip": "clamp",
-    "subtract_": "sub_",
-    "multiply_": "mul_",
-    "divide_": "div_",
-    "clip_": "clamp_",
-    "greater": "gt",
-    "greater_equal": "ge",
-    "less": "lt",
-    "less_equal": "le",
-    "not_equal": "ne",
-    "swapaxes": "transpose",
-    "swapdims": "transpose",
-}
-for _name, _target in _aliases.items():
-    setattr(Tensor, _name, getattr(Tensor, _target))
-Tensor.matmul = _method(linear.matmul)  # type: ignore[attr-defined]
-Tensor.conj = arithmetic.conj  # type: ignore[attr-defined]
-
-
 def _where(self: Tensor, condition: Tensor, other: Any) -> Tensor:
     return functions.where(condition, self, other)
 
 
-def _allclose(self: Tensor, other: Tensor, *args: Any, **kwargs: Any) -> bool:
-    return compare.allclose(self, other, *args, **kwargs)
-
-
-def _equal(self: Tensor, other: Tensor) -> bool:
-    return compare.equal(self, other)
-
-
-Tensor.where, Tensor.allclose, Tensor.equal = _where, _allclose, _equal  # type: ignore[attr-defined]
+Tensor.where = _where  # type: ignore[attr-defined]
 
 
 def _to(kind: dtypes.dtype) -> Any:
@@ -191,9 +134,7 @@ def masked_fill_(self: Tensor, mask: Tensor, value: Any) -> Tensor:
     return self
 
 
-def _from_function(name: str) -> Any:
-    function = getattr(functions, name, None) or getattr(Tensor, name)
-
+def _from_function(name: str, function: Any) -> Any:
     def call(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         recorded = local.thread.grad_enabled
         if recorded and any(isinstance(x, Tensor) and x._requires_grad for x in (self, *args)):
@@ -206,6 +147,21 @@ def _from_function(name: str) -> Any:
 
     call.__name__, call.__doc__ = name + "_", f"`{name}`, written into the tensor itself."
     return call
+
+
+def _spell(path: str, function: Any) -> None:
+    """Attach what `@public` declares: "sinh" or "sinh_"."""
+    if not path.endswith("_"):
+        method = _method(function) if isinstance(function, Op) else function
+    elif isinstance(function, Op):
+        method = _inplace(function)
+    else:
+        method = _from_function(path[:-1], function)
+    setattr(Tensor, path, method)
+
+
+for _name, _function in names("Tensor").items():
+    _spell(_name, _function)
 
 
 def _as_view(name: str) -> Any:
@@ -248,11 +204,6 @@ for _function in (fill_, zero_, copy_, uniform_, normal_, bernoulli_, masked_fil
 Tensor.clamp_min, Tensor.clamp_max = clamp_min, clamp_max  # type: ignore[attr-defined]
 for _name in ("zeros", "ones", "empty", "full"):
     setattr(Tensor, f"new_{_name}", _new(getattr(creation, _name)))
-for _name in """tril triu cumsum eq ne lt le gt ge logical_and logical_or logical_xor logical_not
-bitwise_and bitwise_or bitwise_xor bitwise_not scatter scatter_add index_put""".split():
-    setattr(Tensor, _name + "_", _from_function(_name))
-for _name in "greater greater_equal less less_equal not_equal".split():
-    setattr(Tensor, _name + "_", getattr(Tensor, _aliases[_name] + "_"))
 for _name in "squeeze unsqueeze transpose swapaxes swapdims t".split():
     setattr(Tensor, _name + "_", _as_view(_name))
 Tensor.multinomial = random.multinomial  # type: ignore[attr-defined]

@@ -1,0 +1,126 @@
+"""Where an op or a function can be called from: PyTorch's spellings, declared beside it.
+
+    @public(ELEMENTWISE, aliases="arcsinh")
+    @op(r"y = \\operatorname{arsinh} x")
+    def asinh(input): ...
+
+makes `labtorch.asinh`, `Tensor.asinh`, `Tensor.asinh_`, and the same three for `arcsinh`. An alias
+with a dot has that one place: "special.erf" is `labtorch.special.erf` only. `labtorch` and its
+namespaces take their names from here, `labtorch.tensor.methods` the methods.
+"""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+
+from labtorch.engine import errors
+from labtorch.engine.inplace import CATEGORY
+from labtorch.engine.thread import local
+from labtorch.engine.variable import Variable
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+FUNCTION = ("{}",)
+METHOD = ("{}", "Tensor.{}")
+ELEMENTWISE = ("{}", "Tensor.{}", "Tensor.{}_")
+ONLY_METHOD = ("Tensor.{}",)
+ONLY_METHODS = ("Tensor.{}", "Tensor.{}_")
+NOWHERE = ()  # by its aliases only
+
+SPELLINGS: dict[str, Callable] = {}  # "sinh", "Tensor.sinh", "Tensor.sinh_", "special.erf"
+
+
+def public(
+    where: tuple[str, ...] = METHOD, aliases: str = "", *, out: bool = False
+) -> Callable[[F], F]:
+    """Declare where an op or a plain function is called from; `out=True` gives a plain function
+    PyTorch's `out=` (an op whose result is not a view has it anyway)."""
+
+    def declare(function: F) -> F:
+        name = function.__name__
+        for each in (name, *aliases.split()):
+            for place in ("{}",) if "." in each else where:
+                path = place.format(each)
+                SPELLINGS[path] = (
+                    with_out(function) if out and not path.startswith("Tensor.") else function
+                )
+        return function
+
+    return declare
+
+
+def names(space: str = "") -> dict[str, Callable]:
+    """What is public in a namespace: "" for labtorch itself, else "special", "linalg", "Tensor"."""
+    prefix = f"{space}." if space else ""
+    return {
+        path[len(prefix) :]: function
+        for path, function in SPELLINGS.items()
+        if path.startswith(prefix) and "." not in path[len(prefix) :]
+    }
+
+
+def with_out(function: F) -> F:
+    """`function`, which also takes `out=`: tensors that the results are written into."""
+
+    @functools.wraps(function)
+    def call(*args: Any, out: Any = None, **kwargs: Any) -> Any:
+        if out is None:
+            return function(*args, **kwargs)
+        return deliver(function.__name__, lambda: function(*args, **kwargs), args, out)
+
+    return call  # type: ignore[return-value]  # the same signature and one argument more
+
+
+def deliver(name: str, compute: Callable[[], Any], args: tuple, out: Any) -> Any:
+    """Write the results of `compute()` into `out`, a tensor or a tuple of tensors, and return it.
+
+    An `out` of another shape is resized, with a warning unless it was empty; its dtype stays.
+    """
+    targets = (out,) if isinstance(out, Variable) else tuple(out)
+    if not all(isinstance(each, Variable) for each in targets):
+        raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(out).__name__}")
+    given = [each for each in (*args, *targets) if isinstance(each, Variable)]
+    thread = local.thread
+    if thread.grad_enabled and any(each._requires_grad for each in given):
+        raise errors.located(
+            RuntimeError(
+                f"{name}(): functions with out=... arguments don't support automatic "
+                "differentiation, but one of the arguments requires grad."
+            )
+        )
+    computed = compute()
+    results = (computed,) if isinstance(computed, Variable) else tuple(computed)
+    if len(results) != len(targets):
+        raise TypeError(f"{name}(): expected {len(results)} tensors in 'out', got {len(targets)}")
+    for target, result in zip(targets, results):
+        have, want = target._array, result._array
+        if CATEGORY[want.dtype.kind] > CATEGORY[have.dtype.kind]:
+            raise errors.located(
+                RuntimeError(
+                    f"{name}(): result type {want.dtype} can't be cast to the desired output type "
+                    f"{have.dtype}"
+                )
+            )
+    for target, result in zip(targets, results):
+        _fill(target, result._array)
+    return out
+
+
+def _fill(target: Variable, value: Any) -> None:
+    if target._array.shape == value.shape:
+        target._array[...] = value
+    else:
+        if target._array.size:
+            warnings.warn(
+                "An output with one or more elements was resized since it had shape "
+                f"{list(target._array.shape)}, which does not match the required output shape "
+                f"{list(value.shape)}. Give an empty tensor or one of that shape.",
+                stacklevel=5,
+            )
+        target._array = np.array(value, dtype=target._array.dtype)
+    target.version().count += 1

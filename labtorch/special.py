@@ -1,0 +1,5 @@
+"""Special functions, under PyTorch's path."""
+
+from labtorch.engine.public import names as _names
+
+globals().update(_names("special"))
