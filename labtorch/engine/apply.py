@@ -120,6 +120,7 @@ def _wrap_several(
             if out._array.dtype.kind in "fc":
                 out._node, out._output, out._requires_grad = node, index, True
     if call is not None:
+        call.kept = dict(zip(op.keeps, kept))
         events.op_ended(thread, call, outs)
     return outs if op.many else outs[0]
 

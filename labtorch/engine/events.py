@@ -20,12 +20,13 @@ from labtorch.engine.variable import Variable
 class Call:
     """One call of an op, as watchers see it; `sequence` is its identity and that of its node."""
 
-    __slots__ = ("sequence", "op", "args", "arrays", "scope", "function", "note")
+    __slots__ = ("sequence", "op", "args", "arrays", "scope", "function", "kept", "note")
 
     def __init__(self, op: Op, args: tuple, arrays: list, thread: Thread) -> None:
         self.sequence = sequence()
         self.op, self.args, self.arrays = op, args, arrays
         self.scope, self.function = thread.scope, thread.function
+        self.kept: dict[str, Any] = {}  # by name, what the forward keeps: attention's weights
         self.note: Any = None  # the watcher's own
 
 

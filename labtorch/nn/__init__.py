@@ -1,6 +1,6 @@
 """What a model is built from: modules, layers, losses, initial values."""
 
-from labtorch.nn import functional, init, utils
+from labtorch.nn import attention, functional, init, utils
 from labtorch.nn.activation import (
     CELU,
     ELU,
@@ -71,8 +71,16 @@ from labtorch.nn.loss import (
     TripletMarginWithDistanceLoss,
 )
 from labtorch.nn.module import Module
+from labtorch.nn.multihead import MultiheadAttention
 from labtorch.nn.normalization import LayerNorm, RMSNorm
 from labtorch.nn.parameter import Buffer, Parameter, UninitializedParameter
+from labtorch.nn.transformer import (
+    Transformer,
+    TransformerDecoder,
+    TransformerDecoderLayer,
+    TransformerEncoder,
+    TransformerEncoderLayer,
+)
 
 __all__ = [
     "AlphaDropout",
@@ -115,6 +123,7 @@ __all__ = [
     "Module",
     "ModuleDict",
     "ModuleList",
+    "MultiheadAttention",
     "NLLLoss",
     "PReLU",
     "PairwiseDistance",
@@ -141,10 +150,16 @@ __all__ = [
     "Tanh",
     "Tanhshrink",
     "Threshold",
+    "Transformer",
+    "TransformerDecoder",
+    "TransformerDecoderLayer",
+    "TransformerEncoder",
+    "TransformerEncoderLayer",
     "TripletMarginLoss",
     "TripletMarginWithDistanceLoss",
     "Unflatten",
     "UninitializedParameter",
+    "attention",
     "functional",
     "init",
     "utils",

@@ -73,6 +73,10 @@ class Linear(Module):
         )
 
 
+class NonDynamicallyQuantizableLinear(Linear):
+    """`Linear` under the name that PyTorch prints for the last layer of MultiheadAttention."""
+
+
 class Bilinear(Module):
     r"""y_o = x_1^T W_o x_2 + b_o."""
 

@@ -38,6 +38,10 @@ from labtorch.nn.functional.activation import (
     threshold,
     threshold_,
 )
+from labtorch.nn.functional.attention import (
+    multi_head_attention_forward,
+    scaled_dot_product_attention,
+)
 from labtorch.nn.functional.dropout import (
     alpha_dropout,
     dropout,

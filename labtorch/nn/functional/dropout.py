@@ -19,7 +19,7 @@ def check_probability(p: float) -> None:
         raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
 
 
-def _mask(size: tuple, p: float, like: Tensor) -> Tensor:
+def drawn_mask(size: tuple, p: float, like: Tensor) -> Tensor:
     """1 / (1 - p) with probability 1 - p, else 0."""
     dtype = like._array.dtype
     if p == 1.0:
@@ -33,7 +33,7 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     check_probability(p)
     if not training or p == 0.0:
         return input
-    return applied(activation.dropout, inplace, input, _mask(input._array.shape, p, input))
+    return applied(activation.dropout, inplace, input, drawn_mask(input._array.shape, p, input))
 
 
 def _channel_dropout(
@@ -52,7 +52,7 @@ def _channel_dropout(
     batched = ndim >= spatial + 2 or name == "dropout2d"
     kept = 2 if batched else 1  # dropout2d takes the first of three dimensions for the batch
     size = input._array.shape[:kept] + (1,) * (ndim - kept)
-    return applied(activation.dropout, inplace, input, _mask(size, p, input))
+    return applied(activation.dropout, inplace, input, drawn_mask(size, p, input))
 
 
 def dropout1d(
