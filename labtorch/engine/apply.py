@@ -122,6 +122,8 @@ def _wrap_several(
     if call is not None:
         call.kept = dict(zip(op.keeps, kept))
         events.op_ended(thread, call, outs)
+    if op.result is not None:
+        return op.result(*outs)
     return outs if op.many else outs[0]
 
 

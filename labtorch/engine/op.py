@@ -25,6 +25,7 @@ from collections.abc import Callable
 from typing import Any
 
 from labtorch.backend.arrays import is_array
+from labtorch.engine.results import return_type
 from labtorch.engine.variable import Variable
 
 ARGUMENT, OUTPUT, KEPT, SHAPE, DTYPE = range(5)
@@ -85,6 +86,7 @@ class Op:
         self.broadcasts, self.promotes, self.view = broadcasts or promotes, promotes, view
         self.keeps, self.outputs = keeps, outputs
         self.many = many or outputs is not None  # does the forward return a tuple of results?
+        self.result = None if outputs is None else return_type(self.name, outputs)
         signature = inspect.signature(forward)
         self.__signature__ = signature
         self.variadic: str | None = None

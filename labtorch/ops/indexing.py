@@ -294,10 +294,22 @@ def _(g, input, weight_shape, padding_idx, scale_grad_by_freq):
 def index_select(input, dim, index):
     from labtorch.ops.reduction import wrap_dim
 
-    return namespace(input).take(input, index, axis=wrap_dim(dim, input.ndim))
+    if index.ndim > 1:
+        raise IndexError(f"index_select(): Index is supposed to be a vector, not {index.ndim}-d")
+    if index.dtype.kind not in "ui":
+        raise RuntimeError("index_select(): Expected dtype int32 or int64 for index")
+    d = wrap_dim(dim, input.ndim)
+    n = input.shape[d] if input.ndim else 1
+    if index.size and (index.min() < 0 or index.max() >= n):
+        raise IndexError(f"index out of range in self: {n} elements along dimension {d}")
+    if not input.ndim:
+        return input.reshape(1).take(index.reshape(-1)).reshape(())
+    return namespace(input).take(input, index.reshape(-1), axis=d)
 
 
 @index_select.vjp("input", r"\bar x_{\mathrm{index}} \mathrel{+}= \bar y")
 def _(g, input_shape, dim, index):
-    where = (slice(None),) * (dim % len(input_shape)) + (getattr(index, "_array", index),)
+    if not input_shape:
+        return g * 1
+    where = (slice(None),) * (dim % len(input_shape)) + (getattr(index, "_array", index).ravel(),)
     return put(g, where, input_shape)

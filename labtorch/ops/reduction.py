@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import namedtuple
 from typing import Any
 
 import numpy as np
@@ -13,24 +12,6 @@ from labtorch.engine.op import op
 from labtorch.engine.public import ELEMENTWISE, public
 from labtorch.ops.arithmetic import where
 from labtorch.ops.shape import expand, squeeze, unsqueeze
-
-
-class ValuesIndices(namedtuple("ValuesIndices", ["values", "indices"])):
-    """Extremes or sorted elements, and where they were."""
-
-    function = "max"
-
-    def __repr__(self) -> str:
-        values, indices = self
-        return f"torch.return_types.{self.function}(\nvalues={values!r},\nindices={indices!r})"
-
-
-def _named(function: str) -> type[ValuesIndices]:
-    return type(function, (ValuesIndices,), {"__slots__": (), "function": function})
-
-
-MaxResult, MinResult, SortResult, TopkResult = map(_named, ("max", "min", "sort", "topk"))
-
 
 any_builtin = any
 
@@ -138,6 +119,8 @@ def _others(x: Any, d: int) -> Any:
     """Along dimension d, the product of all elements but the one at each place."""
     from labtorch.ops.shape import narrow, stack
 
+    if not x.shape[d]:
+        return x
     n = x.shape[d]
     parts = [squeeze(narrow(x, d, i, 1), d) for i in range(n)]
     before, after = [None] * n, [None] * n
@@ -190,6 +173,18 @@ def _extreme(name: str, compare: str) -> Any:
 
 amax = _extreme("max", ">")
 amin = _extreme("min", "<")
+
+
+@op(r"y = x_k")
+def element(input, place):
+    """One element, counted over the whole tensor; those equal to it share its gradient."""
+    return input.reshape(-1)[place]
+
+
+@element.vjp("input", r"\bar x_i = \bar y\,[x_i = y] \,/\, \#\{j : x_j = y\}")
+def _(g, input, output):
+    here = input == output
+    return where(here, g / sum(where(here, 1.0, 0.0)), 0.0)
 
 
 def _extreme_along(name: str) -> Any:

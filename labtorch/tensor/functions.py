@@ -11,9 +11,12 @@ from labtorch.backend import dtypes
 from labtorch.engine.apply import apply
 from labtorch.engine.composite import composite
 from labtorch.engine.public import ELEMENTWISE, FUNCTION, ONLY_METHOD, public
+from labtorch.engine.results import return_type
 from labtorch.engine.variable import wrap
 from labtorch.ops import activation, arithmetic, indexing, linear, reduction, shape
 from labtorch.tensor.tensor import Size, Tensor
+
+VALUES = ("values", "indices")
 
 
 def _ints(size: tuple) -> tuple:
@@ -185,7 +188,7 @@ def max(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
         return arithmetic.maximum(input, dim)
     if dim is None:
         return reduction.amax(input)
-    return reduction.MaxResult(*apply(reduction.max_along, (input, dim, keepdim)))
+    return apply(reduction.max_along, (input, dim, keepdim))
 
 
 @public(out=True)
@@ -195,7 +198,7 @@ def min(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
         return arithmetic.minimum(input, dim)
     if dim is None:
         return reduction.amin(input)
-    return reduction.MinResult(*apply(reduction.min_along, (input, dim, keepdim)))
+    return apply(reduction.min_along, (input, dim, keepdim))
 
 
 def _correction(unbiased: Any, correction: Any) -> Any:
@@ -431,9 +434,7 @@ def log_softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
 
 @public(out=True)
 @composite
-def topk(
-    input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True
-) -> reduction.ValuesIndices:
+def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:
     """The k largest (or smallest) elements along `dim`, and where they were."""
     d = reduction.wrap_dim(dim, input.ndim)
     n = input.shape[d] if input.ndim else 1
@@ -441,19 +442,19 @@ def topk(
         raise RuntimeError(f"selected index k out of range: k={k} of {n} elements")
     values, indices = sort(input, d, descending=largest, stable=True)
     if not input.ndim:
-        return reduction.TopkResult(values, indices)
-    return reduction.TopkResult(shape.narrow(values, d, 0, k), shape.narrow(indices, d, 0, k))
+        return return_type("topk", VALUES)(values, indices)
+    return return_type("topk", VALUES)(
+        shape.narrow(values, d, 0, k), shape.narrow(indices, d, 0, k)
+    )
 
 
 @public(out=True)
 @composite
-def sort(
-    input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False
-) -> reduction.ValuesIndices:
+def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Any:
     """The elements along `dim` in order, and where they were."""
     d = reduction.wrap_dim(dim, input.ndim)
     if not input.ndim:
-        return reduction.SortResult(shape.clone(input), wrap(np.zeros((), np.int64)))
+        return return_type("sort", VALUES)(shape.clone(input), wrap(np.zeros((), np.int64)))
     array = input._array
     if descending:  # from the back, so that equal elements keep their order
         order = np.flip(np.argsort(np.flip(array, d), axis=d, kind="stable"), d)
@@ -461,7 +462,7 @@ def sort(
     else:
         order = np.argsort(array, axis=d, kind="stable")
     indices = wrap(np.ascontiguousarray(order))
-    return reduction.SortResult(indexing.gather(input, d, indices), indices)
+    return return_type("sort", VALUES)(indexing.gather(input, d, indices), indices)
 
 
 @public(out=True)

@@ -13,7 +13,13 @@ from labtorch.engine.op import Op
 from labtorch.engine.public import names
 from labtorch.engine.thread import local
 from labtorch.ops import arithmetic, shape
-from labtorch.tensor import creation, functions, random
+from labtorch.tensor import (
+    arranging,  # noqa: F401 - its functions are methods, too
+    creation,
+    functions,
+    random,
+    statistics,  # noqa: F401
+)
 from labtorch.tensor.tensor import Tensor
 
 
@@ -136,10 +142,12 @@ def masked_fill_(self: Tensor, mask: Tensor, value: Any) -> Tensor:
 
 def _from_function(name: str, function: Any) -> Any:
     def call(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        before = former(self)
         recorded = local.thread.grad_enabled
         if recorded and any(isinstance(x, Tensor) and x._requires_grad for x in (self, *args)):
             check_writable(self, name)
-        result = function(former(self), *args, **kwargs)
+            before._array = before._array.copy()  # the nodes may keep it, and it is about to go
+        result = function(before, *args, **kwargs)
         if result._array.shape != self._array.shape:
             raise RuntimeError(f"{name}_ cannot change the shape {list(self.shape)}")
         write(self, result)

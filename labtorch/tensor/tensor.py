@@ -20,7 +20,7 @@ from labtorch.engine.apply import apply
 from labtorch.engine.inplace import apply_inplace, check_writable, former, write
 from labtorch.engine.thread import local, sequence
 from labtorch.engine.variable import Variable
-from labtorch.ops import arithmetic, compare, indexing, linear, reduction, shape
+from labtorch.ops import arithmetic, compare, elementwise, indexing, linear, reduction, shape
 
 
 class Size(tuple):
@@ -173,6 +173,10 @@ class Tensor(Variable):
                 f"Got {self.ndim}-D tensor."
             )
         return shape.transpose(self, -2, -1)
+
+    @property
+    def mH(self) -> Tensor:
+        return arithmetic.conj(self.mT)
 
     @property
     def H(self) -> Tensor:
@@ -626,6 +630,18 @@ class Tensor(Variable):
 
     __rxor__ = __xor__
 
+    def __lshift__(self, other: Any) -> Tensor:
+        return apply(elementwise.bitwise_left_shift, (self, other))
+
+    def __rlshift__(self, other: Any) -> Tensor:
+        return apply(elementwise.bitwise_left_shift, (other, self))
+
+    def __rshift__(self, other: Any) -> Tensor:
+        return apply(elementwise.bitwise_right_shift, (self, other))
+
+    def __rrshift__(self, other: Any) -> Tensor:
+        return apply(elementwise.bitwise_right_shift, (other, self))
+
     def __eq__(self, other: Any) -> Any:
         return apply(compare.eq, (self, other)) if _comparable(other) else NotImplemented
 
@@ -658,6 +674,27 @@ class Tensor(Variable):
 
     def __ipow__(self, other: Any) -> Tensor:
         return apply_inplace(arithmetic.pow, (self, other))
+
+    def __ifloordiv__(self, other: Any) -> Tensor:
+        return apply_inplace(arithmetic.floor_divide, (self, other))
+
+    def __imod__(self, other: Any) -> Tensor:
+        return apply_inplace(arithmetic.remainder, (self, other))
+
+    def __iand__(self, other: Any) -> Tensor:
+        return apply_inplace(compare.bitwise_and, (self, other))
+
+    def __ior__(self, other: Any) -> Tensor:
+        return apply_inplace(compare.bitwise_or, (self, other))
+
+    def __ixor__(self, other: Any) -> Tensor:
+        return apply_inplace(compare.bitwise_xor, (self, other))
+
+    def __ilshift__(self, other: Any) -> Tensor:
+        return apply_inplace(elementwise.bitwise_left_shift, (self, other))
+
+    def __irshift__(self, other: Any) -> Tensor:
+        return apply_inplace(elementwise.bitwise_right_shift, (self, other))
 
 
 def _comparable(other: Any) -> bool:
