@@ -11,7 +11,6 @@ import labtorch.engine.variable as variable
 from labtorch.backend.arrays import is_array
 from labtorch.backend.dtypes import promote
 from labtorch.engine import errors, events
-from labtorch.engine.node import Node
 from labtorch.engine.op import Op
 from labtorch.engine.thread import local, sequence
 from labtorch.engine.variable import Variable
@@ -61,7 +60,7 @@ def apply(op: Op, args: tuple) -> Any:
     if needs and thread.grad_enabled and result.dtype.kind in "fc":
         plan = op.plans.get(needs) or op.plan(needs)
         number = sequence() if call is None else call.sequence
-        out._node = Node(number, op, plan, args, arrays, (result,), (), (out,), thread)
+        out._node = thread.make_node(number, op, plan, args, arrays, (result,), (), (out,), thread)
         out._requires_grad = True
     if call is not None:
         events.op_ended(thread, call, (out,))
@@ -113,7 +112,7 @@ def _wrap_several(
     if needs and thread.grad_enabled:
         plan = op.plans.get(needs) or op.plan(needs)
         number = sequence() if call is None else call.sequence
-        node = Node(number, op, plan, args, arrays, results, kept, outs, thread)
+        node = thread.make_node(number, op, plan, args, arrays, results, kept, outs, thread)
         if op.many:
             node.outputs = [(r.shape, r.dtype) for r in results]
         for index, out in enumerate(outs):

@@ -16,7 +16,7 @@ import numpy as np
 
 from labtorch.backend.arrays import namespace, ones_like
 from labtorch.engine import errors, events
-from labtorch.engine.node import Node
+from labtorch.engine.node import Hooks, Node
 from labtorch.engine.thread import Thread, local
 from labtorch.engine.variable import Variable, wrap
 
@@ -78,6 +78,7 @@ def _run(
     targets = [root._node or root for root in roots]
     indices = [root._output for root in roots]
     gradients: Sequence[Any] = cotangents
+    vjp = node_vjp if thread.anomaly is None else _checked_vjp
     while True:
         for target, index, g in zip(targets, indices, gradients):
             if g is None:
@@ -108,18 +109,22 @@ def _run(
             break
         node = heappop(waiting)[1]
         g = arrived.pop(node)
-        if node.hooks is not None:
-            g = _run_hooks(node, g)
+        hooks = node.hooks
+        if hooks is not None:
+            g = _tensor_hooks(node, hooks, g)
         if wanted is not None and node in wanted:
             for index, tensor in wanted[node]:
                 captured.append([tensor, g if node.outputs is None else g[index]])
         if wanted is not None and node not in through:
             gradients = []
             continue
-        gradients = node_vjp(thread, node, g, create_graph)
+        if hooks is not None and (hooks.before or hooks.after):
+            gradients = _between_hooks(thread, node, hooks, g, create_graph, vjp)
+        else:
+            gradients = vjp(thread, node, g, create_graph)
         targets, indices = node.inputs, node.indices
         if not retain_graph:
-            node.saved = None
+            node.kept = None
     del gradients
     reached = list(leaves.values())
     if inputs is not None:
@@ -194,7 +199,7 @@ def node_vjp(thread: Thread, node: Node, g: Any, create_graph: bool) -> list:
 
 def _zeros(g: Any, spec: tuple, create_graph: bool, others: list) -> Any:
     """A zero cotangent for an output that nothing used."""
-    if g is not None:
+    if g is not None or spec is None:  # a node that makes its own zeros has no spec
         return g
     like = next(each for each in others if each is not None)
     array = like._array if isinstance(like, Variable) else like
@@ -220,24 +225,110 @@ def _fit(gradient: Any, shape: tuple, dtype: Any) -> Any:
     return gradient
 
 
-def _run_hooks(node: Node, g: Any) -> Any:
-    """The hooks of the tensors that `node` made: each may replace the gradient."""
-    for index, hooks in (node.hooks or {}).items():
-        if node.outputs is None:
-            g = _through(hooks, g)
+def _checked_vjp(thread: Thread, node: Node, g: Any, create_graph: bool) -> list:
+    """`node_vjp` in anomaly mode: a NaN among the gradients raises and names the forward call."""
+    try:
+        gradients = node_vjp(thread, node, g, create_graph)
+    except Exception as error:
+        error.add_note(_called(node))
+        raise
+    for index, gradient in enumerate(gradients if thread.anomaly == "check" else ()):
+        array = gradient._array if isinstance(gradient, Variable) else gradient
+        if array is not None and np.dtype(array.dtype).kind in "fc" and (array != array).any():
+            raise RuntimeError(
+                f"Function '{node.name()}' returned nan values in its {index}th output.\n"
+                + _called(node)
+            )
+    return gradients
+
+
+def _called(node: Node) -> str:
+    """Where the user called a node's op, if it was called in anomaly mode."""
+    traced = node.metadata.get("traceback_")
+    if not traced:
+        return (
+            f"{node.op.name} was called outside of anomaly mode: run the forward pass, too, under "
+            "autograd.detect_anomaly() to see where."
+        )
+    return f"{node.op.name} was called at {traced[0]}"
+
+
+def _tensor_hooks(node: Node, hooks: Hooks, g: Any) -> Any:
+    """The hooks of the tensors that `node` made, and those of them that retain their gradient."""
+    several = node.outputs is not None
+    for index, table in hooks.tensors.items():
+        if not several:
+            g = _through(table, g)
         elif g[index] is not None:
-            g[index] = _through(hooks, g[index])
+            g[index] = _through(table, g[index])
+    for index, reference in hooks.retained.items():
+        tensor, gradient = reference(), g[index] if several else g
+        if tensor is not None and gradient is not None:
+            gradient = _tensor(gradient)
+            before = tensor._grad
+            tensor._grad = gradient.clone() if before is None else before + gradient
     return g
 
 
+def _between_hooks(
+    thread: Thread, node: Node, hooks: Hooks, g: Any, create_graph: bool, vjp: Any
+) -> list:
+    """Run a node between the hooks before it, which may replace the gradients of its outputs, and
+    those after it, which may replace the gradients of its inputs."""
+    several = node.outputs is not None
+    outputs = tuple(_tensor(each) for each in (g if several else [g]))
+    for before in list(hooks.before.values()):
+        outputs = _replaced(before(outputs), outputs)
+    given = [each if create_graph or each is None else each._array for each in outputs]
+    gradients = vjp(thread, node, given if several else given[0], create_graph)
+    inputs = tuple(_tensor(each) for each in gradients)
+    for after in list(hooks.after.values()):
+        inputs = _replaced(after(inputs, outputs), inputs)
+    return [each if create_graph or each is None else each._array for each in inputs]
+
+
+def _replaced(given: Any, before: tuple) -> tuple:
+    """What a hook makes of gradients: those it returns, or the same ones."""
+    if given is None:
+        return before
+    given = given if isinstance(given, tuple) else (given,)
+    if len(given) != len(before):
+        raise RuntimeError(
+            f"hook has returned an incorrect number of values (got {len(given)}, but expected "
+            f"{len(before)})"
+        )
+    return given
+
+
+def _tensor(gradient: Any) -> Any:
+    """A gradient as the tensor that a hook sees."""
+    if gradient is None or isinstance(gradient, Variable):
+        return gradient
+    return wrap(np.asarray(gradient) if isinstance(gradient, np.generic) else gradient)
+
+
 def _through(hooks: dict, g: Any) -> Any:
-    as_tensor = isinstance(g, Variable)
-    tensor = g if as_tensor else wrap(np.asarray(g) if isinstance(g, np.generic) else g)
+    """A gradient through the hooks of its tensor: each may replace it."""
+    tensor = _tensor(g)
     for hook in list(hooks.values()):
         replaced = hook(tensor)
         if replaced is not None:
-            tensor = replaced
-    return tensor if as_tensor else tensor._array
+            tensor = _checked_hook_result(replaced, tensor)
+    return tensor if isinstance(g, Variable) else tensor._array
+
+
+def _checked_hook_result(replaced: Any, gradient: Any) -> Any:
+    if not isinstance(replaced, Variable):
+        raise TypeError(
+            f"expected Variable, but hook returned '{type(replaced).__name__}': return a tensor, "
+            "or nothing to keep the gradient"
+        )
+    if replaced._array.shape != gradient._array.shape:
+        raise RuntimeError(
+            "hook has changed the size of value: it got a gradient of shape "
+            f"{list(gradient._array.shape)} and returned {list(replaced._array.shape)}"
+        )
+    return replaced
 
 
 def _accumulate(thread: Thread, reached: list[list], create_graph: bool) -> None:
@@ -262,7 +353,7 @@ def _accumulate(thread: Thread, reached: list[list], create_graph: bool) -> None
             array = before._array
             array += g
             if before._version is not None:
-                before._version.count += 1
+                before._version.written("backward()")
         else:
             leaf._grad = wrap(before._array + g)
         if watched:

@@ -23,11 +23,17 @@ def user_frame() -> FrameType | None:
     return frame
 
 
-def place(frame: FrameType | None) -> str:
+def user_line() -> tuple[str, int] | None:
+    """The file and line of the innermost frame outside the library: cheap, for `place` to tell."""
+    frame = user_frame()
+    return None if frame is None else (frame.f_code.co_filename, frame.f_lineno)
+
+
+def place(at: FrameType | tuple[str, int] | None) -> str:
     """'train.py, line 12: y = model(x)'; a notebook's cell is called a cell."""
-    if frame is None:
+    if at is None:
         return ""
-    name, line = frame.f_code.co_filename, frame.f_lineno
+    name, line = at if isinstance(at, tuple) else (at.f_code.co_filename, at.f_lineno)
     text = linecache.getline(name, line).strip()
     where = "cell" if "ipykernel_" in name or name.startswith("<") else os.path.basename(name)
     return f"{where}, line {line}" + (f": {text}" if text else "")

@@ -10,11 +10,13 @@ recipe. Ordinary ops pay nothing; making a view costs a weak reference.
 from __future__ import annotations
 
 from typing import Any
+from weakref import ref
 
 import labtorch.engine.variable as variable
 from labtorch.backend.arrays import namespace
 from labtorch.engine import errors, events
 from labtorch.engine.apply import apply
+from labtorch.engine.node import Packed
 from labtorch.engine.op import OUTPUT, Op, op
 from labtorch.engine.thread import local
 from labtorch.engine.variable import Variable
@@ -34,6 +36,8 @@ def apply_inplace(op: Op, args: tuple) -> Any:
     ):
         check_writable(target, op.name)
     before = former(target)
+    if local.thread.saved_hooks:  # what a hook is given may not change under its hands
+        before._array = before._array.copy()
     result = apply(op, (before, *args[1:]))
     if result._array.shape != target._array.shape:
         raise errors.located(
@@ -43,14 +47,16 @@ def apply_inplace(op: Op, args: tuple) -> Any:
             )
         )
     node = result._node
-    if node is not None and any(value is before for value in node.saved):
+    if node is not None and any(value is before for value in node.kept):
         before._array = before._array.copy()  # a rule needs the old value, which is about to go
-    write(target, result)
+    write(target, result, op.name + "_")
     if node is not None:
         for i, (kind, _) in enumerate(node.plan.saves):
-            if kind == OUTPUT:  # the memory now holds it: no second copy
+            if (
+                kind == OUTPUT and node.versions[i][0].__class__ is not Packed
+            ):  # the memory now holds it: no second copy
                 counter = target.version()
-                node.saved[i], node.versions[i] = target._array, (counter, counter.count)
+                node.kept[i], node.versions[i] = target._array, (counter, counter.count)
     return target
 
 
@@ -99,7 +105,7 @@ def refuse_overlap(name: str) -> None:
     )
 
 
-def write(target: Variable, result: Variable) -> None:
+def write(target: Variable, result: Variable, name: str = "an in-place operation") -> None:
     """Put the result of an in-place op into `target`: memory, version, and place in the graph."""
     array, value = target._array, result._array
     if CATEGORY[value.dtype.kind] > CATEGORY[array.dtype.kind]:
@@ -111,7 +117,7 @@ def write(target: Variable, result: Variable) -> None:
     if not array.flags.writeable:
         refuse_overlap("this operation")
     array[...] = value
-    target.version().count += 1
+    target.version().written(name, errors.user_line())
     if result._node is not None:
         if value.dtype != array.dtype:
             raise errors.located(
@@ -128,11 +134,21 @@ def record(target: Variable, result: Variable) -> None:
     if base is not target:
         steps = recipe(target)
         result = apply(copy_slices, (former(base), result, steps, True))
-    base._node, base._output, base._requires_grad = result._node, result._output, True
+    _move(base, result)
     for each in base.version().living_views():
         if each._base is base:
-            anew = apply(*each._view)
-            each._node, each._output, each._requires_grad = anew._node, anew._output, True
+            _move(each, apply(*each._view))
+
+
+def _move(tensor: Variable, to: Variable) -> None:
+    """Give `tensor` the place of `to` in the graph; a gradient that it retains is the new one's.
+
+    Hooks stay at the node where they were registered, as in PyTorch.
+    """
+    if tensor._retains and tensor._node is not None:
+        del tensor._node.hooks.retained[tensor._output]
+        to._node.own_hooks().retained[to._output] = ref(tensor)
+    tensor._node, tensor._output, tensor._requires_grad = to._node, to._output, True
 
 
 def recipe(view: Variable) -> tuple:

@@ -103,6 +103,7 @@ class Op:
         self.differentiable = 0  # bit i: the input at position i has a rule
         self.plans: dict[int, Plan] = {}
         self.hint: Callable | None = None
+        self.node_name: str | None = None  # of its nodes, where `engine.names` cannot know it
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"

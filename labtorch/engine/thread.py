@@ -12,18 +12,34 @@ from typing import Any
 sequence = count(1).__next__  # identity of ops and tensors: monotone, never reused
 
 
+node_class: Any = None  # set by labtorch.engine.node, which imports this file
+
+
 class Thread:
     """The state of one thread; every thread starts recording gradients, unwatched."""
 
-    __slots__ = ("grad_enabled", "inference", "scope", "function", "watchers", "saved_hooks")
+    __slots__ = (
+        "grad_enabled",
+        "inference",
+        "anomaly",
+        "scope",
+        "function",
+        "watchers",
+        "saved_hooks",
+        "make_node",
+    )
 
     def __init__(self) -> None:
         self.grad_enabled: bool = True
         self.inference: bool = False
+        self.anomaly: str | None = None  # anomaly mode: "check" gradients, or only "trace" calls
         self.scope: tuple | None = None  # (outer scope, weak reference to the module, call number)
         self.function: str | None = None  # the outermost public function that is running
         self.watchers: tuple[Any, ...] = ()
-        self.saved_hooks: tuple[Any, ...] = ()
+        self.saved_hooks: tuple[Any, ...] = ()  # (pack, unpack) pairs, the innermost last
+        # what makes a node: the class itself, or, where saved tensors are packed or calls traced,
+        # a function that does so too; ordinary calls pay nothing for either
+        self.make_node: Any = node_class
 
 
 class _Local(threading.local):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,12 +15,18 @@ ref = weakref.ref
 class Version:
     """Counts in-place changes of one block of memory; shared by a tensor and its views."""
 
-    __slots__ = ("count", "views", "limit")
+    __slots__ = ("count", "views", "limit", "writer")
 
     def __init__(self) -> None:
         self.count = 0
+        self.writer: tuple | None = None  # who changed the memory last, and where, if known
         self.views: list[weakref.ref] | None = None
         self.limit = 8
+
+    def written(self, by: str, at: tuple[str, int] | None = None) -> None:
+        """Note a change: by which op, and on which line of the user's."""
+        self.count += 1
+        self.writer = (by, at)
 
     def add_view(self, view: Variable) -> None:
         """Remember a view, weakly, in order of creation."""
@@ -54,6 +61,8 @@ class Variable:
     )
     _hooks: Any = None  # of a leaf; those of other tensors are kept by their node
     _post_accumulate: Any = None
+    _retains: bool = False  # does a tensor with a node keep its gradient?
+    _accumulator: Any = None  # of a leaf: a weak reference to its AccumulateGrad
     _identity: int | None = None  # sequence number, given when a watcher first sees the tensor
     _name: str | None = None
 
@@ -62,6 +71,12 @@ class Variable:
         if self._version is None:
             self._version = Version()
         return self._version
+
+    def own_hooks(self, table: str) -> OrderedDict:
+        """One of a leaf's tables of hooks, made when the first hook comes."""
+        if getattr(self, table) is None:
+            setattr(self, table, OrderedDict())
+        return getattr(self, table)
 
 
 tensor_class: type[Variable] = Variable  # set by labtorch.tensor, which imports this room

@@ -14,7 +14,7 @@ from labtorch.tensor.tensor import Tensor
 
 def _fill(tensor: Tensor, values: Any) -> Tensor:
     tensor._array[...] = values
-    tensor.version().count += 1
+    tensor.version().written("torch.nn.init")
     return tensor
 
 

@@ -798,7 +798,7 @@ def _copy_into(target: Tensor, source: Tensor) -> None:
     if array.__class__ is not target._array.__class__:
         array = devices.move(array, target.device)
     target._array[...] = array
-    target.version().count += 1
+    target.version().written("load_state_dict()")
 
 
 def _typename(value: Any) -> str:

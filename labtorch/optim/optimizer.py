@@ -133,13 +133,14 @@ class Optimizer:
         """Apply the rule to every parameter of a group that has a gradient."""
         self.begin(group)
         step, state = self.step_parameter, self.state
+        name = f"{type(self).__name__}.step()"
         plain = not (group.get("weight_decay") or group.get("maximize"))
         for parameter in group["params"]:
             gradient = parameter._grad
             if gradient is not None:
                 w, g = parameter._array, gradient._array
                 step(group, state[parameter], w, g if plain else self.descent(group, w, g))
-                parameter.version().count += 1
+                parameter.version().written(name)
 
     def _run_pre_hooks(self, closure: Any) -> None:
         for hook in list(self._step_pre_hooks.values()):

@@ -62,7 +62,7 @@ class SGD(Optimizer):
             gradient = parameter._grad
             if gradient is not None:
                 descend(parameter._array, gradient._array, lr)
-                parameter.version().count += 1
+                parameter.version().written("SGD.step()")
         return None
 
     def step_parameter(

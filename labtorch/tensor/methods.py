@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from labtorch.backend import dtypes
+from labtorch.engine import errors
 from labtorch.engine.apply import apply
 from labtorch.engine.inplace import apply_inplace, check_writable, former, write
 from labtorch.engine.op import Op
@@ -70,7 +71,7 @@ def _write(self: Tensor, name: str, value: Any) -> Tensor:
         check_writable(self, name)
         return apply_inplace(_overwrite, (self, value))
     self._array[...] = value
-    self.version().count += 1
+    self.version().written(name + "_", errors.user_line())
     return self
 
 
@@ -102,7 +103,7 @@ def copy_(self: Tensor, source: Tensor, non_blocking: bool = False) -> Tensor:
         self[...] = source
         return self
     self._array[...] = source._array
-    self.version().count += 1
+    self.version().written("copy_", errors.user_line())
     return self
 
 

@@ -144,7 +144,7 @@ def text(tensor: Any) -> str:
         if kind not in implied:
             notes.append(f"dtype={kind!r}")
     if tensor._node is not None:
-        notes.append(f"grad_fn=<{type_name(tensor._node)}>")
+        notes.append(f"grad_fn=<{tensor._node.name()}>")
     elif tensor._requires_grad:
         notes.append("requires_grad=True")
     out = prefix + body
@@ -153,8 +153,3 @@ def text(tensor: Any) -> str:
         fits = len(last) + len(note) + 3 <= _options["linewidth"]
         out += (", " if fits else ",\n" + " " * len(prefix)) + note
     return out + ")"
-
-
-def type_name(node: Any) -> str:
-    """'MulBackward0' for a node of the op mul."""
-    return "".join(part.capitalize() for part in node.op.name.split("_")) + "Backward0"

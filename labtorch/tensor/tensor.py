@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 import numpy as np
 
@@ -18,7 +19,8 @@ from labtorch.engine import backward as engine_backward
 from labtorch.engine import errors, events
 from labtorch.engine.apply import apply
 from labtorch.engine.inplace import apply_inplace, check_writable, former, write
-from labtorch.engine.thread import local, sequence
+from labtorch.engine.node import RemovableHandle
+from labtorch.engine.thread import local
 from labtorch.engine.variable import Variable
 from labtorch.ops import arithmetic, compare, elementwise, indexing, linear, reduction, shape
 
@@ -43,22 +45,6 @@ class Size(tuple):
 
     def __add__(self, other: Any) -> Any:
         return Size(tuple.__add__(self, tuple(other)))
-
-
-class RemovableHandle:
-    """Removes a hook; what the `register_*_hook` methods return."""
-
-    def __init__(self, hooks: dict) -> None:
-        self.hooks, self.id = hooks, sequence()
-
-    def remove(self) -> None:
-        self.hooks.pop(self.id, None)
-
-    def __enter__(self) -> RemovableHandle:
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        self.remove()
 
 
 class Tensor(Variable):
@@ -257,7 +243,7 @@ class Tensor(Variable):
 
     @property
     def retains_grad(self) -> bool:
-        return "_retained" in self.__dict__
+        return self._retains
 
     @property
     def data(self) -> Tensor:
@@ -308,16 +294,10 @@ class Tensor(Variable):
         if not self._requires_grad:
             raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
         if self._node is None:
-            if self._hooks is None:
-                self._hooks = OrderedDict()
-            hooks = self._hooks
+            hooks = self.own_hooks("_hooks")
         else:
-            if self._node.hooks is None:
-                self._node.hooks = {}
-            hooks = self._node.hooks.setdefault(self._output, OrderedDict())
-        handle = RemovableHandle(hooks)
-        hooks[handle.id] = hook
-        return handle
+            hooks = self._node.own_hooks().tensors.setdefault(self._output, OrderedDict())
+        return RemovableHandle.of(hooks, hook)
 
     def register_post_accumulate_grad_hook(self, hook: Callable) -> RemovableHandle:
         """Call `hook(self)` after a backward pass has added to `.grad`; leaves only."""
@@ -325,30 +305,15 @@ class Tensor(Variable):
             raise RuntimeError(
                 "post accumulate grad hooks cannot be registered on non-leaf tensors"
             )
-        if self._post_accumulate is None:
-            self._post_accumulate = OrderedDict()
-        handle = RemovableHandle(self._post_accumulate)
-        self._post_accumulate[handle.id] = hook
-        return handle
+        return RemovableHandle.of(self.own_hooks("_post_accumulate"), hook)
 
     def retain_grad(self) -> None:
         """Keep the gradient of a tensor that is not a leaf in its `.grad`, too."""
-        import weakref
-
         if not self._requires_grad:
             raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
-        if self._node is None or self.retains_grad:
-            return
-        self.__dict__["_retained"] = True
-        me = weakref.ref(self)  # the node must not hold its output
-
-        def keep(gradient: Tensor) -> None:
-            tensor = me()
-            if tensor is not None:
-                before = tensor._grad
-                tensor._grad = gradient.clone() if before is None else before + gradient
-
-        self.register_hook(keep)
+        if self._node is not None and not self._retains:
+            self._retains = True
+            self._node.own_hooks().retained[self._output] = ref(self)
 
     # ---------------------------------------------------------------- conversion
     def item(self) -> Any:
@@ -534,13 +499,13 @@ class Tensor(Variable):
         needs = self._requires_grad or isinstance(value, Tensor) and value._requires_grad
         if needs and thread.grad_enabled:
             check_writable(self, "setitem")
-            write(self, apply(indexing.setitem, (former(self), value, index)))
+            write(self, apply(indexing.setitem, (former(self), value, index)), "x[...] = y")
             return
         try:
             self._array[index] = value._array if isinstance(value, Tensor) else value
         except ValueError as error:
             raise errors.located(RuntimeError(f"setitem: {error}")) from None
-        self.version().count += 1
+        self.version().written("x[...] = y", errors.user_line())
         if thread.watchers:
             events.mutated(thread, self)
 

@@ -51,4 +51,4 @@ def _renormalize(weight: Tensor, input: Tensor, max_norm: float, norm_type: floa
     long = norms > max_norm
     if long.any():
         table[rows[long]] *= (max_norm / (norms[long] + 1e-7))[:, None].astype(table.dtype)
-        weight.version().count += 1
+        weight.version().written("embedding(max_norm=...)")

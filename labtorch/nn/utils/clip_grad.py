@@ -51,7 +51,7 @@ def clip_grads_with_norm_(
         gradient = parameter._grad
         if gradient is not None:
             gradient._array *= gradient._array.dtype.type(scale)
-            gradient.version().count += 1
+            gradient.version().written("clip_grad_")
 
 
 def clip_grad_norm_(
@@ -89,7 +89,7 @@ def clip_grad_value_(parameters: Any, clip_value: float, foreach: bool | None = 
     bound = float(clip_value)
     for parameter in _gradients(_listed(parameters)):
         np.clip(parameter._array, -bound, bound, out=parameter._array)
-        parameter.version().count += 1
+        parameter.version().written("clip_grad_")
 
 
 def _gradients(parameters: Iterable[Tensor]) -> list[Any]:
