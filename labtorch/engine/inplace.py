@@ -145,10 +145,11 @@ def _move(tensor: Variable, to: Variable) -> None:
 
     Hooks stay at the node where they were registered, as in PyTorch.
     """
+    node: Any = to._node
     if tensor._retains and tensor._node is not None:
-        del tensor._node.hooks.retained[tensor._output]
-        to._node.own_hooks().retained[to._output] = ref(tensor)
-    tensor._node, tensor._output, tensor._requires_grad = to._node, to._output, True
+        del tensor._node.own_hooks().retained[tensor._output]
+        node.own_hooks().retained[to._output] = ref(tensor)
+    tensor._node, tensor._output, tensor._requires_grad = node, to._output, True
 
 
 def recipe(view: Variable) -> tuple:
