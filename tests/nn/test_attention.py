@@ -90,7 +90,7 @@ def _tensors(*arrays):
 def test_the_weights_are_kept_for_those_who_look():
     y = F.scaled_dot_product_attention(*_tensors(Q, K, V), labtorch.tensor(SEEN))
     node = y.grad_fn
-    weights = node.saved[node.plan.names.index("weights")]
+    weights = node.saved["weights"].numpy()
     assert weights.shape == (2, 4, 3, 6)
     np.testing.assert_allclose(weights[..., [0, 2], :].sum(-1), 1)
     assert not weights[..., ~SEEN].any()
