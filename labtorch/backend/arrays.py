@@ -26,5 +26,15 @@ def is_array(value: object) -> bool:
     return cupy is not None and isinstance(value, cupy.ndarray)
 
 
+def require_tensors(name: str, **operands: Any) -> None:
+    """Refuse Python numbers where PyTorch takes tensors only."""
+    for position, (argument, value) in enumerate(operands.items(), 1):
+        if not is_array(value):
+            raise TypeError(
+                f"{name}(): argument '{argument}' (position {position}) must be Tensor, "
+                f"not {type(value).__name__}"
+            )
+
+
 def ones_like(array: Array) -> Array:
     return namespace(array).ones_like(array)

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from labtorch.engine import errors
-from labtorch.engine.inplace import CATEGORY
+from labtorch.engine.inplace import CATEGORY, refuse_overlap
 from labtorch.engine.thread import local
 from labtorch.engine.variable import Variable
 
@@ -31,6 +31,10 @@ ELEMENTWISE = ("{}", "Tensor.{}", "Tensor.{}_")
 ONLY_METHOD = ("Tensor.{}",)
 ONLY_METHODS = ("Tensor.{}", "Tensor.{}_")
 NOWHERE = ()  # by its aliases only
+
+# PyTorch's `out=` is strict for these: of the result's dtype, and apart from the inputs in memory
+SAME_DTYPE = {"gather", "take", "index_select", "aminmax", "multinomial", "kthvalue"}
+READS_ELSEWHERE = {"gather", "take", "index_select", "cat", "masked_select", "kthvalue"}
 
 SPELLINGS: dict[str, Callable] = {}  # "sinh", "Tensor.sinh", "Tensor.sinh_", "special.erf"
 
@@ -82,6 +86,7 @@ def deliver(name: str, compute: Callable[[], Any], args: tuple, out: Any) -> Any
     An `out` of another shape is resized, with a warning unless it was empty; its dtype stays.
     """
     targets = (out,) if isinstance(out, Variable) else tuple(out)
+    _refuse_overlap(name, targets, args)
     if not all(isinstance(each, Variable) for each in targets):
         raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(out).__name__}")
     given = [each for each in (*args, *targets) if isinstance(each, Variable)]
@@ -99,6 +104,13 @@ def deliver(name: str, compute: Callable[[], Any], args: tuple, out: Any) -> Any
         raise TypeError(f"{name}(): expected {len(results)} tensors in 'out', got {len(targets)}")
     for target, result in zip(targets, results):
         have, want = target._array, result._array
+        if name in SAME_DTYPE and have.dtype != want.dtype:
+            raise errors.located(
+                RuntimeError(
+                    f"{name}(): Expected out tensor to have dtype {want.dtype}, but got "
+                    f"{have.dtype} instead"
+                )
+            )
         if CATEGORY[want.dtype.kind] > CATEGORY[have.dtype.kind]:
             raise errors.located(
                 RuntimeError(
@@ -109,6 +121,24 @@ def deliver(name: str, compute: Callable[[], Any], args: tuple, out: Any) -> Any
     for target, result in zip(targets, results):
         _fill(target, result._array)
     return out
+
+
+def _refuse_overlap(name: str, targets: tuple, args: tuple) -> None:
+    """Refuse an `out` that is several elements in one place, or an input that is read elsewhere."""
+    for target in targets:
+        if isinstance(target, Variable) and 0 in target._array.strides and target._array.size > 1:
+            refuse_overlap(name)
+        if name in READS_ELSEWHERE:
+            flat = [x for each in args for x in (each if isinstance(each, tuple) else (each,))]
+            for each in flat:
+                if isinstance(each, Variable) and np.may_share_memory(each._array, target._array):
+                    raise errors.located(
+                        RuntimeError(
+                            "unsupported operation: some elements of the input tensor and the "
+                            "written-to tensor refer to a single memory location. Please clone() "
+                            f"the tensor before {name}"
+                        )
+                    )
 
 
 def _fill(target: Variable, value: Any) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from labtorch.backend.arrays import is_array, namespace
+from labtorch.backend.arrays import is_array, namespace, require_tensors
 from labtorch.backend.dtypes import check_ordered, get_default_dtype, promote
 from labtorch.engine.op import op
 from labtorch.engine.public import ELEMENTWISE, public
@@ -426,9 +426,8 @@ def _(g, input, min, max):
 @public()
 @op(r"y = \max(a, b)", promotes=True)
 def maximum(input, other):
+    require_tensors("maximum", input=input, other=other)
     check_ordered("maximum", input)
-    if not is_array(other):
-        raise TypeError(f"maximum(): argument 'other' (position 2) must be Tensor, not {other!r}")
     return namespace(input).maximum(input, other)
 
 
@@ -445,9 +444,8 @@ def _(g, input, other):
 @public()
 @op(r"y = \min(a, b)", promotes=True)
 def minimum(input, other):
+    require_tensors("minimum", input=input, other=other)
     check_ordered("minimum", input)
-    if not is_array(other):
-        raise TypeError(f"minimum(): argument 'other' (position 2) must be Tensor, not {other!r}")
     return namespace(input).minimum(input, other)
 
 

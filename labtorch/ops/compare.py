@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from labtorch.backend.arrays import is_array, namespace
+from labtorch.backend.arrays import is_array, namespace, require_tensors
 from labtorch.backend.dtypes import check_ordered
 from labtorch.engine.op import Op
 from labtorch.engine.public import ELEMENTWISE, METHOD, public
@@ -14,8 +14,13 @@ from labtorch.engine.public import ELEMENTWISE, METHOD, public
 
 def _binary(name: str, function: str, formula: str, aliases: str = "") -> Op:
     ordered = name in ("lt", "le", "gt", "ge")
+    logical = name.startswith("logical")
 
     def forward(input: Any, other: Any) -> Any:
+        if logical:
+            require_tensors(name, input=input, other=other)
+        elif not name.startswith("bitwise"):
+            require_tensors(name, input=input)
         lib = namespace(input if is_array(input) else other)
         if ordered:
             check_ordered(name, input)

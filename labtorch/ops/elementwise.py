@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from labtorch.backend.arrays import is_array, namespace
+from labtorch.backend.arrays import is_array, namespace, require_tensors
 from labtorch.backend.dtypes import check_ordered, promote
 from labtorch.engine.composite import composite
 from labtorch.engine.op import op
@@ -65,8 +65,7 @@ def _extreme(name: str, words: str) -> Any:
     @op(rf"y = \{words}(a, b)", name=name, promotes=True)
     def extreme(input, other):
         check_ordered(name, input)
-        if not is_array(other):
-            raise TypeError(f"{name}(): argument 'other' (position 2) must be Tensor")
+        require_tensors(name, input=input, other=other)
         return getattr(namespace(input), name)(input, other)
 
     @extreme.vjp("input", r"\bar a = \bar y \odot [y = a \text{, first}]")
@@ -88,6 +87,7 @@ fmax, fmin = _extreme("fmax", "max"), _extreme("fmin", "min")
 @public(ELEMENTWISE)
 @op(r"y = |a| \operatorname{sign} b", promotes=True)
 def copysign(input, other):
+    require_tensors("copysign", input=input)
     size, other = (_floating(x) if is_array(x) else x for x in (input, other))
     return _lib(size, other).copysign(size, other)
 
@@ -123,8 +123,9 @@ def _(g):
 @public(ELEMENTWISE)
 @op(r"y = [x > 0] + v\,[x = 0]", promotes=True)
 def heaviside(input, values):
+    require_tensors("heaviside", input=input, values=values)
     check_ordered("heaviside", input)
-    if is_array(values) and values.dtype != input.dtype:
+    if values.dtype != input.dtype:
         raise RuntimeError("heaviside is not yet implemented for tensors with different dtypes.")
     lib = namespace(input)
     step = (input > 0).astype(input.dtype)
@@ -353,6 +354,7 @@ def _integers(name: str) -> Any:
     @public(ELEMENTWISE)
     @op(rf"y = \operatorname{{{name}}}(a, b)", name=name, promotes=True)
     def function(input, other):
+        require_tensors(name, input=input, other=other)
         if input.dtype.kind not in "ui":
             raise NotImplementedError(f'"{name}" not implemented for {input.dtype.name}')
         return getattr(namespace(input), name)(input, other)

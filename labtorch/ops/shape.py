@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from labtorch.backend.arrays import namespace
+from labtorch.backend.arrays import is_array, namespace
 from labtorch.engine import backward
 from labtorch.engine.composite import composite
 from labtorch.engine.op import op
 from labtorch.engine.public import FUNCTION, ONLY_METHOD, public
+from labtorch.engine.variable import Variable
 
 
 def _dim(dim: int, ndim: int) -> int:
@@ -232,6 +233,8 @@ def narrow(input, dim, start, length):
     size = input.shape[d] if input.ndim else 0
     if not input.ndim:
         raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
+    if not isinstance(start, (int, np.integer)):
+        raise RuntimeError("start must be an 0-dim integral Tensor.")
     if length < 0:
         raise RuntimeError("narrow(): length must be non-negative.")
     begin = start + size if start < 0 else start
@@ -358,9 +361,19 @@ def _(g, dim, tensors_shape, tensors_dtype):
 @public(FUNCTION, aliases="concat concatenate", out=True)
 def cat(tensors: Any, dim: int = 0) -> Any:
     """Concatenate along an existing dimension: shapes agree in all others."""
+    if isinstance(tensors, Variable):
+        raise TypeError(
+            "cat(): argument 'tensors' (position 1) must be tuple of Tensors, not Tensor; to join "
+            "the slices of one tensor, reshape or flatten it"
+        )
     tensors = tuple(tensors)
     if not tensors:
         raise ValueError("torch.cat(): expected a non-empty list of Tensors")
+    for i, each in enumerate(tensors):
+        if not isinstance(each, Variable) and not is_array(each):
+            raise TypeError(
+                f"expected Tensor as element {i} in argument 0, but got {type(each).__name__}"
+            )
     return _cat(dim, *tensors)
 
 

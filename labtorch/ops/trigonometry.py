@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from labtorch.backend.arrays import namespace
+from labtorch.backend.arrays import namespace, require_tensors
 from labtorch.engine.op import op
 from labtorch.engine.public import ELEMENTWISE, public
-from labtorch.ops.arithmetic import _floating, _lib, conj, imag, real, rsqrt, sign, sqrt, where
+from labtorch.ops.arithmetic import _floating, conj, imag, real, rsqrt, sign, sqrt, where
 
 
 @public(ELEMENTWISE, aliases="arcsin")
@@ -101,7 +101,8 @@ def _(g, input):
 @public(ELEMENTWISE, aliases="arctan2")
 @op(r"y = \operatorname{atan2}(a, b)", promotes=True)
 def atan2(input, other):
-    return _lib(input, other).arctan2(_floating(input), _floating(other))
+    require_tensors("atan2", input=input, other=other)
+    return namespace(input).arctan2(_floating(input), _floating(other))
 
 
 @atan2.vjp("input", r"\bar a = \bar y \odot b / (a^2 + b^2)")
@@ -117,7 +118,8 @@ def _(g, input, other):
 @public(ELEMENTWISE)
 @op(r"y = \sqrt{a^2 + b^2}", promotes=True)
 def hypot(input, other):
-    return _lib(input, other).hypot(input, other)
+    require_tensors("hypot", input=input, other=other)
+    return namespace(input).hypot(input, other)
 
 
 @hypot.vjp("input", r"\bar a = \bar y \odot a / y")

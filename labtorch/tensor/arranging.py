@@ -102,6 +102,8 @@ def roll(input: Tensor, shifts: Any, dims: Any = ()) -> Tensor:
     shifts, dims = _dims(shifts), _dims(dims)
     if not shifts:
         raise RuntimeError("`shifts` required")
+    if dims and not input.ndim:
+        raise IndexError(f"Dimension specified as {dims[0]} but tensor has no dimensions")
     if not dims and len(shifts) == 1:
         return functions.reshape(apply(arrangement.roll, (ravel(input), shifts, (0,))), input.shape)
     if len(shifts) != len(dims):

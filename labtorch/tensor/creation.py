@@ -8,6 +8,7 @@ import numpy as np
 
 from labtorch.backend import devices, dtypes
 from labtorch.backend.arrays import is_array
+from labtorch.engine.public import with_out
 from labtorch.engine.variable import wrap
 from labtorch.tensor.tensor import Tensor
 
@@ -133,7 +134,6 @@ def _filled(maker: str, fill: Any = None) -> Any:
         dtype: Any = None,
         device: Any = None,
         requires_grad: bool = False,
-        out: Any = None,
         layout: Any = None,
         pin_memory: bool = False,
         memory_format: Any = None,
@@ -153,7 +153,7 @@ def _filled(maker: str, fill: Any = None) -> Any:
 
     make.__name__ = maker
     make.__doc__ = f"A tensor of the given size, {fill}."
-    return make
+    return with_out(make)
 
 
 zeros = _filled("zeros", "filled with 0")
@@ -161,6 +161,7 @@ ones = _filled("ones", "filled with 1")
 empty = _filled("empty", "with whatever was in memory")
 
 
+@with_out
 def full(
     size: Any,
     fill_value: Any,
@@ -168,7 +169,6 @@ def full(
     dtype: Any = None,
     device: Any = None,
     requires_grad: bool = False,
-    out: Any = None,
     layout: Any = None,
 ) -> Tensor:
     """A tensor of the given size, filled with one number."""
@@ -207,12 +207,12 @@ def _like(make: Any) -> Any:
 zeros_like, ones_like, empty_like, full_like = map(_like, (zeros, ones, empty, full))
 
 
+@with_out
 def arange(
     *bounds: Any,
     dtype: Any = None,
     device: Any = None,
     requires_grad: bool = False,
-    out: Any = None,
     layout: Any = None,
     **named: Any,
 ) -> Tensor:
@@ -248,6 +248,7 @@ def arange(
     return _finish(array, device, requires_grad)
 
 
+@with_out
 def linspace(
     start: Any,
     end: Any,
@@ -256,7 +257,6 @@ def linspace(
     dtype: Any = None,
     device: Any = None,
     requires_grad: bool = False,
-    out: Any = None,
     layout: Any = None,
 ) -> Tensor:
     """`steps` numbers from start to end, both included, evenly spaced."""
@@ -269,6 +269,7 @@ def linspace(
     return _finish(np.linspace(start, end, steps).astype(to), device, requires_grad)
 
 
+@with_out
 def eye(
     n: int,
     m: int | None = None,
@@ -276,7 +277,6 @@ def eye(
     dtype: Any = None,
     device: Any = None,
     requires_grad: bool = False,
-    out: Any = None,
     layout: Any = None,
 ) -> Tensor:
     """Ones on the diagonal, zeros elsewhere."""

@@ -47,6 +47,17 @@ class Size(tuple):
         return Size(tuple.__add__(self, tuple(other)))
 
 
+def _reversed(op: Any, *rest: Any) -> Any:
+    """`other op self`, where `other` is no tensor."""
+
+    def call(self: Tensor, other: Any) -> Tensor:
+        if not isinstance(self, Tensor):
+            raise TypeError(f"a reversed operator is a Tensor's, not a {type(self).__name__}'s")
+        return apply(op, (other, self, *rest))
+
+    return call
+
+
 class Tensor(Variable):
     """A multi-dimensional array of one dtype on one device, which may take part in a graph.
 
@@ -521,52 +532,44 @@ class Tensor(Variable):
     def __add__(self, other: Any) -> Tensor:
         return apply(arithmetic.add, (self, other, 1))
 
-    def __radd__(self, other: Any) -> Tensor:
-        return apply(arithmetic.add, (other, self, 1))
+    __radd__ = _reversed(arithmetic.add, 1)
 
     def __sub__(self, other: Any) -> Tensor:
         return apply(arithmetic.sub, (self, other, 1))
 
-    def __rsub__(self, other: Any) -> Tensor:
-        return apply(arithmetic.sub, (other, self, 1))
+    __rsub__ = _reversed(arithmetic.sub, 1)
 
     def __mul__(self, other: Any) -> Tensor:
         return apply(arithmetic.mul, (self, other))
 
-    def __rmul__(self, other: Any) -> Tensor:
-        return apply(arithmetic.mul, (other, self))
+    __rmul__ = _reversed(arithmetic.mul)
 
     def __truediv__(self, other: Any) -> Tensor:
         return apply(arithmetic.div, (self, other, None))
 
-    def __rtruediv__(self, other: Any) -> Tensor:
-        return apply(arithmetic.div, (other, self, None))
+    __rtruediv__ = _reversed(arithmetic.div, None)
 
     __rdiv__ = __rtruediv__
 
     def __floordiv__(self, other: Any) -> Tensor:
         return apply(arithmetic.floor_divide, (self, other))
 
-    def __rfloordiv__(self, other: Any) -> Tensor:
-        return apply(arithmetic.floor_divide, (other, self))
+    __rfloordiv__ = _reversed(arithmetic.floor_divide)
 
     def __mod__(self, other: Any) -> Tensor:
         return apply(arithmetic.remainder, (self, other))
 
-    def __rmod__(self, other: Any) -> Tensor:
-        return apply(arithmetic.remainder, (other, self))
+    __rmod__ = _reversed(arithmetic.remainder)
 
     def __pow__(self, other: Any) -> Tensor:
         return apply(arithmetic.pow, (self, other))
 
-    def __rpow__(self, other: Any) -> Tensor:
-        return apply(arithmetic.pow, (other, self))
+    __rpow__ = _reversed(arithmetic.pow)
 
     def __matmul__(self, other: Any) -> Tensor:
         return apply(linear.matmul, (self, other))
 
-    def __rmatmul__(self, other: Any) -> Tensor:
-        return apply(linear.matmul, (other, self))
+    __rmatmul__ = _reversed(linear.matmul)
 
     def __neg__(self) -> Tensor:
         return apply(arithmetic.neg, (self,))
@@ -583,29 +586,27 @@ class Tensor(Variable):
     def __and__(self, other: Any) -> Tensor:
         return apply(compare.bitwise_and, (self, other))
 
-    __rand__ = __and__
+    __rand__ = _reversed(compare.bitwise_and)
 
     def __or__(self, other: Any) -> Tensor:
         return apply(compare.bitwise_or, (self, other))
 
-    __ror__ = __or__
+    __ror__ = _reversed(compare.bitwise_or)
 
     def __xor__(self, other: Any) -> Tensor:
         return apply(compare.bitwise_xor, (self, other))
 
-    __rxor__ = __xor__
+    __rxor__ = _reversed(compare.bitwise_xor)
 
     def __lshift__(self, other: Any) -> Tensor:
         return apply(elementwise.bitwise_left_shift, (self, other))
 
-    def __rlshift__(self, other: Any) -> Tensor:
-        return apply(elementwise.bitwise_left_shift, (other, self))
+    __rlshift__ = _reversed(elementwise.bitwise_left_shift)
 
     def __rshift__(self, other: Any) -> Tensor:
         return apply(elementwise.bitwise_right_shift, (self, other))
 
-    def __rrshift__(self, other: Any) -> Tensor:
-        return apply(elementwise.bitwise_right_shift, (other, self))
+    __rrshift__ = _reversed(elementwise.bitwise_right_shift)
 
     def __eq__(self, other: Any) -> Any:
         return apply(compare.eq, (self, other)) if _comparable(other) else NotImplemented

@@ -152,6 +152,8 @@ def rrelu(
     inplace: bool = False,
 ) -> Tensor:
     """Leaky ReLU with a slope drawn anew for each element; its mean when not training."""
+    if lower > upper:
+        raise RuntimeError("Lower bound should be less than or equal to the upper bound")
     if not training:
         return leaky_relu(input, (lower + upper) / 2, inplace)
     drawn = random.rand_like(input)._array * (upper - lower) + lower
