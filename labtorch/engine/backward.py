@@ -191,7 +191,7 @@ def node_vjp(thread: Thread, node: Node, g: Any, create_graph: bool) -> list:
             if gradient is not None and (
                 gradient.shape != shape or gradient.dtype is not dtype  # a tensor's never is
             ):
-                gradients[at] = _fit(gradient, shape, dtype)
+                gradients[at] = fit(gradient, shape, dtype)
     if watched:
         events.emit(thread, "node_ended", node, gradients)
     return gradients
@@ -211,7 +211,7 @@ sum_to_op: Any = None  # set by labtorch.ops.shape: sums a broadcast gradient ba
 cast_op: Any = None  # set by labtorch.ops.shape: converts a gradient to its input's dtype
 
 
-def _fit(gradient: Any, shape: tuple, dtype: Any) -> Any:
+def fit(gradient: Any, shape: tuple, dtype: Any) -> Any:
     """Undo broadcasting and promotion: the gradient of an input has the input's shape and dtype."""
     array = gradient._array if isinstance(gradient, Variable) else gradient
     if isinstance(array, np.generic):

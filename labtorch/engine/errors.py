@@ -39,6 +39,14 @@ def place(at: FrameType | tuple[str, int] | None) -> str:
     return f"{where}, line {line}" + (f": {text}" if text else "")
 
 
+def changed_by(counter: Any) -> str:
+    """', changed last by add_ at train.py, line 7: x += 1', where that is known."""
+    if counter.writer is None:
+        return ""
+    who, line = counter.writer
+    return f", changed last by {who}" + (f" at {place(line)}" if line else "")
+
+
 def described(value: Any) -> str:
     """'float32 (3, 4)' for a tensor; a short repr otherwise."""
     array = value._array if isinstance(value, Variable) else value
@@ -101,8 +109,10 @@ def raised_by_op(error: Exception) -> bool:
     return line.lstrip().startswith("raise")
 
 
-def cause(error: Exception) -> Exception | None:
+def cause(error: Exception) -> BaseException | None:
     """What to chain: nothing for a refusal, the error itself where the library is at fault."""
+    if getattr(error, "explained", False):
+        return error.__cause__
     return error if isinstance(error, (AttributeError, NameError, AssertionError)) else None
 
 

@@ -196,16 +196,12 @@ class Node:
             for each in (held if isinstance(held, tuple) else (held,))
         ]
         label = next(name for name, held in kept if held is value)
-        by = ""
-        if counter.writer is not None:
-            who, line = counter.writer
-            by = f", changed last by {who}" + (f" at {errors.place(line)}" if line else "")
         return RuntimeError(
             "one of the variables needed for gradient computation has been modified by an inplace "
             f"operation: '{label}' of shape {shape}, which {self.op.name} saved, is at version "
-            f"{counter.count}; expected version {version} instead{by}.\nChange a copy (x = x + 1, "
-            "or x.clone()) instead of changing it in place between the forward and the backward "
-            "pass."
+            f"{counter.count}; expected version {version} instead{errors.changed_by(counter)}.\n"
+            "Change a copy (x = x + 1, or x.clone()) instead of changing it in place between the "
+            "forward and the backward pass."
         )
 
     def unpack(self) -> list[Any]:
@@ -281,6 +277,13 @@ class Node:
             name: wrap(array) if kind == KEPT and is_array(array) else tensor
             for name, array, tensor, (kind, _) in found
         }
+
+    @property
+    def saved_tensors(self) -> tuple:
+        """What the forward of a user's `autograd.Function` saved."""
+        if "ctx" not in self.plan.names:
+            raise AttributeError(f"'{self.name()}' object has no attribute 'saved_tensors'")
+        return self.saved["ctx"].ctx.saved_tensors
 
     @property
     def metadata(self) -> dict[Any, Any]:
