@@ -54,6 +54,7 @@ from labtorch.tensor.creation import (
     full,
     full_like,
     linspace,
+    logspace,
     ones,
     ones_like,
     tensor,

@@ -129,7 +129,9 @@ def _refuse_overlap(name: str, targets: tuple, args: tuple) -> None:
         if isinstance(target, Variable) and 0 in target._array.strides and target._array.size > 1:
             refuse_overlap(name)
         if name in READS_ELSEWHERE:
-            flat = [x for each in args for x in (each if isinstance(each, tuple) else (each,))]
+            flat = [
+                x for each in args for x in (each if isinstance(each, (tuple, list)) else (each,))
+            ]
             for each in flat:
                 if isinstance(each, Variable) and np.may_share_memory(each._array, target._array):
                     raise errors.located(

@@ -337,8 +337,8 @@ def frexp(input):
 
 
 @frexp.vjp("input", r"\bar x = \bar m \cdot 2^{-e}")
-def _(g, exponent):
-    return g[0] * exp(exponent * -math.log(2))
+def _(g, exponent, input_dtype):
+    return g[0] * exp(cast(exponent, input_dtype) * -math.log(2))
 
 
 @public(ELEMENTWISE)

@@ -233,8 +233,9 @@ def narrow(input, dim, start, length):
     size = input.shape[d] if input.ndim else 0
     if not input.ndim:
         raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
-    if not isinstance(start, (int, np.integer)):
+    if getattr(start, "ndim", 0) or getattr(start, "dtype", np.dtype(int)).kind not in "ui":
         raise RuntimeError("start must be an 0-dim integral Tensor.")
+    start = int(start)
     if length < 0:
         raise RuntimeError("narrow(): length must be non-negative.")
     begin = start + size if start < 0 else start

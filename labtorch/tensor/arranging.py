@@ -13,7 +13,7 @@ from labtorch.engine.variable import wrap
 from labtorch.ops import arithmetic, arrangement, indexing, shape
 from labtorch.ops.reduction import wrap_dim
 from labtorch.tensor import functions
-from labtorch.tensor.tensor import Tensor
+from labtorch.tensor.tensor import Size, Tensor
 
 FULL = slice(None)
 
@@ -51,6 +51,40 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
 def adjoint(input: Tensor) -> Tensor:
     """The conjugate transpose of the last two dimensions."""
     return arithmetic.conj(shape.transpose(input, -2, -1))
+
+
+@public(FUNCTION)
+def broadcast_shapes(*shapes: Any) -> Size:
+    """The shape that tensors of these shapes broadcast to."""
+    whole = [(each,) if isinstance(each, int) else tuple(each) for each in shapes]
+    if any(n < 0 for each in whole for n in each):
+        raise RuntimeError(f"Trying to create tensor with negative dimension: {whole}")
+    try:
+        return Size(np.broadcast_shapes(*whole))
+    except ValueError:
+        raise RuntimeError(
+            "Shape mismatch: objects cannot be broadcast to a single shape: "
+            f"{', '.join(str(list(each)) for each in whole)}"
+        ) from None
+
+
+@public(FUNCTION)
+def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
+    """Views of all tensors in the shape that they broadcast to."""
+    if len(tensors) == 1 and isinstance(tensors[0], (tuple, list)):
+        tensors = tuple(tensors[0])
+    whole = broadcast_shapes(*(each.shape for each in tensors))
+    return tuple(functions.expand(each, whole) for each in tensors)
+
+
+@public(ONLY_METHOD)
+def sum_to_size(input: Tensor, *size: Any) -> Tensor:
+    """Summed over the dimensions that broadcasting `size` to this shape would stretch."""
+    want, have = functions._ints(size), tuple(input.shape)
+    lead = len(have) - len(want)
+    if lead < 0 or any(n not in (1, m) for n, m in zip(want, have[lead:])):
+        raise RuntimeError(f"size {list(want)} is not expandable to size {list(have)}.")
+    return apply(shape.sum_to, (input, want))
 
 
 @public()

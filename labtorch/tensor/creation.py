@@ -270,6 +270,30 @@ def linspace(
 
 
 @with_out
+def logspace(
+    start: Any,
+    end: Any,
+    steps: int,
+    base: float = 10.0,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    layout: Any = None,
+) -> Tensor:
+    """base^start, ..., base^end: `steps` numbers at equal ratios."""
+    start, end = (x.item() if isinstance(x, Tensor) else x for x in (start, end))
+    if steps < 0:
+        raise RuntimeError("number of steps must be non-negative")
+    to = dtypes.as_numpy(dtype) or dtypes.get_default_dtype().numpy
+    if to.kind in "iu":
+        start, end = int(start), int(end)
+    wide = np.complex128 if to.kind == "c" else np.float64
+    powers = np.power(base, np.linspace(start, end, steps, dtype=wide))
+    return _finish(powers.astype(to), device, requires_grad)
+
+
+@with_out
 def eye(
     n: int,
     m: int | None = None,

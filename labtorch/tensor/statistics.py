@@ -560,6 +560,62 @@ def cumulative_trapezoid(y: Tensor, x: Any = None, *, dx: Any = None, dim: int =
     return reduction.cumsum(means * width, dim)
 
 
+@public(FUNCTION)
+@composite
+def gradient(
+    input: Tensor, *, spacing: Any = 1, dim: Any = None, edge_order: int = 1
+) -> tuple[Tensor, ...]:
+    """Central differences along each dimension (one-sided at the ends), as one tensor each.
+
+    `spacing` is a distance, one per dimension, or a tensor of coordinates per dimension.
+    """
+    if edge_order not in (1, 2):
+        raise RuntimeError("torch.gradient only supports edge_order=1 and edge_order=2.")
+    dims = range(input.ndim) if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
+    dims = [wrap_dim(d, input.ndim) for d in dims]
+    spacing = 1 if spacing is None else spacing
+    steps = list(spacing) if isinstance(spacing, (tuple, list)) else [spacing] * len(dims)
+    if len(steps) != len(dims):
+        raise RuntimeError(
+            f"torch.gradient expected spacing to be unspecified, a scalar, or of {len(dims)} "
+            f"elements, one per dimension, but got {len(steps)}"
+        )
+    return tuple(_slope(input, d, step, edge_order) for d, step in zip(dims, steps))
+
+
+def _slope(x: Tensor, d: int, step: Any, edge_order: int) -> Tensor:
+    """dx by second-order differences for unequal distances, along dimension d."""
+    n = x.shape[d]
+    if n <= edge_order:
+        raise RuntimeError(
+            "torch.gradient expected each dimension size to be at least edge_order+1"
+        )
+    at = step._array if isinstance(step, Tensor) else np.arange(n) * step
+    if at.ndim == 0:
+        at = np.arange(n) * at.item()
+    column = lambda a: wrap(a.astype(x._array.dtype).reshape((-1,) + (1,) * (x.ndim - 1 - d)))  # noqa: E731
+    part = lambda start, size: shape.narrow(x, d, start, size)  # noqa: E731
+    h = np.diff(at)
+    parts = []
+    if n > 2:
+        a, b = h[:-1], h[1:]
+        weights = -b / (a * (a + b)), (b - a) / (a * b), a / (b * (a + b))
+        inner = [column(w) * part(i, n - 2) for i, w in enumerate(weights)]
+        parts = [inner[0] + inner[1] + inner[2]]
+    for first in (True, False):
+        i, j = (0, 1) if first else (n - 2, n - 1)
+        end = (part(j, 1) - part(i, 1)) / float(h[i])
+        if edge_order == 2:  # a parabola through the last three
+            a, b = (float(h[0]), float(h[1])) if first else (float(h[-1]), float(h[-2]))
+            sign = 1 if first else -1
+            three = (0, 1, 2) if first else (n - 1, n - 2, n - 3)
+            weights = -(2 * a + b) / (a * (a + b)), (a + b) / (a * b), -a / (b * (a + b))
+            terms = [part(k, 1) * (w * sign) for k, w in zip(three, weights)]
+            end = terms[0] + terms[1] + terms[2]
+        parts.insert(0 if first else len(parts), end)
+    return shape.cat(parts, d)
+
+
 @public(out=True)
 def msort(input: Tensor) -> Tensor:
     """In order along the first dimension."""
