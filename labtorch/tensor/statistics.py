@@ -571,9 +571,11 @@ def gradient(
     """
     if edge_order not in (1, 2):
         raise RuntimeError("torch.gradient only supports edge_order=1 and edge_order=2.")
-    dims = range(input.ndim) if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
-    dims = [wrap_dim(d, input.ndim) for d in dims]
+    chosen = range(input.ndim) if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
+    dims = [wrap_dim(d, input.ndim) for d in chosen]
     spacing = 1 if spacing is None else spacing
+    if input._array.dtype.kind not in "fc":
+        input = input.to(get_default_dtype())
     steps = list(spacing) if isinstance(spacing, (tuple, list)) else [spacing] * len(dims)
     if len(steps) != len(dims):
         raise RuntimeError(
