@@ -30,6 +30,20 @@ def plain_index(index: Any) -> Any:
     return index
 
 
+def without_ellipsis(index: tuple, ndim: int) -> tuple:
+    """An index that has arrays, with slices for its `...`: an empty one parts arrays in NumPy."""
+    at = next((i for i, part in enumerate(index) if part is ...), None)
+    if at is None or not any(is_array(part) for part in index):
+        return index
+    used = 0
+    for part in index:
+        if is_array(part) and part.dtype.kind == "b":
+            used += part.ndim
+        elif part is not None and part is not ... and not isinstance(part, bool):
+            used += 1
+    return (*index[:at], *[slice(None)] * max(ndim - used, 0), *index[at + 1 :])
+
+
 def ints_first(index: Any) -> tuple[tuple, tuple] | None:
     """An index that mixes ints and arrays as two: PyTorch takes ints first, then arrays.
 
@@ -108,7 +122,7 @@ def _(g, index):
 
 @op(r"y = x, \quad y_{\mathrm{index}} = v")
 def setitem(input, value, index):
-    y = input.copy()
+    y = namespace(input).array(input)  # a copy; of a scalar, too, as a 0-d array
     y[index] = value
     return y
 

@@ -148,8 +148,10 @@ def text(tensor: Any) -> str:
     elif tensor._requires_grad:
         notes.append("requires_grad=True")
     out = prefix + body
+    width = len(out.rsplit("\n", 1)[-1]) + 2  # of the last line, with what may close it
     for note in notes:  # a note goes to a line of its own where the last line is full
-        last = out.rsplit("\n", 1)[-1]
-        fits = len(last) + len(note) + 3 <= _options["linewidth"]
-        out += (", " if fits else ",\n" + " " * len(prefix)) + note
+        if width + len(note) + 2 <= _options["linewidth"]:
+            out, width = f"{out}, {note}", width + len(note) + 2
+        else:
+            out, width = f"{out},\n{' ' * len(prefix)}{note}", len(prefix) + len(note)
     return out + ")"

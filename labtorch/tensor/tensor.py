@@ -526,6 +526,8 @@ class Tensor(Variable):
         for part in parts:
             if isinstance(part, slice) and part.step is not None and part.step < 0:
                 raise ValueError("step must be greater than zero: flip the tensor with x.flip(dim)")
+        if index.__class__ is tuple and len(index) > 2:
+            return indexing.without_ellipsis(index, self._array.ndim)
         return index
 
     # ---------------------------------------------------------------- operators
