@@ -36,7 +36,11 @@ from labtorch.backend.threads import get_num_threads, set_num_threads
 from labtorch.engine.modes import (
     enable_grad,
     inference_mode,
+    is_anomaly_check_nan_enabled,
+    is_anomaly_enabled,
     is_grad_enabled,
+    is_inference,
+    is_inference_mode_enabled,
     no_grad,
     set_grad_enabled,
 )

@@ -35,7 +35,7 @@ from labtorch.engine.inplace import check_writable, record
 from labtorch.engine.modes import no_grad
 from labtorch.engine.node import Node, Packed
 from labtorch.engine.op import Op, op
-from labtorch.engine.thread import Thread, local
+from labtorch.engine.thread import Thread, local, saved_hooks
 from labtorch.engine.variable import Variable, wrap
 
 
@@ -47,15 +47,18 @@ class _Saved:
         self.index, self.counter, self.count = index, counter, counter.count
         # an output is kept as its array: the tensor would hold the node, which holds this
         self.value: Any = tensor if index is None else tensor._array
-        if thread.saved_hooks:
-            self.value = Packed(tensor, thread.saved_hooks[-1])
+        hooks = saved_hooks(thread)
+        if hooks is not None:
+            self.value = Packed(tensor, hooks)
 
     def tensor(self, node: Node | None, name: str) -> Any:
         """The tensor in its place in the graph, unless somebody has changed it since."""
         value = self.value
         if isinstance(value, Packed):
             array = value.unpacked()
-            return value.restored(array) if self.index is None else self._output(node, array)
+            if self.index is not None:
+                return self._output(node, array)
+            return value.restored(array) if local.thread.grad_enabled else wrap(array)
         if self.counter.count != self.count:
             raise errors.located(
                 RuntimeError(

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from labtorch.autograd.graph import GradientEdge, at_edge
 from labtorch.engine import backward as engine_backward
 from labtorch.engine.variable import wrap
+from labtorch.ops.shape import stack
 from labtorch.tensor.tensor import Tensor, _cotangent
 
 
@@ -18,8 +20,8 @@ def _seeds(roots: Sequence[Tensor], given: Any, create_graph: bool) -> list[Any]
     if len(given) != len(roots):
         raise RuntimeError(f"got {len(roots)} tensors and {len(given)} gradients")
     seeds = []
-    for root, cotangent in zip(roots, given):
-        engine_backward.require_graph(root)
+    for at, (root, cotangent) in enumerate(zip(roots, given)):
+        engine_backward.require_graph(root, at)
         if cotangent is None:
             seed = engine_backward.implicit_cotangent(root)
             seeds.append(wrap(seed) if create_graph else seed)
@@ -35,8 +37,22 @@ def _whole(array: Any) -> Tensor:
     return out
 
 
-def _listed(tensors: Any) -> list[Tensor]:
-    return [tensors] if isinstance(tensors, Tensor) else list(tensors)
+def _listed(tensors: Any) -> list[Any]:
+    several = [tensors] if isinstance(tensors, (Tensor, GradientEdge)) else list(tensors)
+    return [at_edge(each) if isinstance(each, GradientEdge) else each for each in several]
+
+
+def _batched(
+    outputs: Any, inputs: Any, grad_outputs: Any, keep: bool, options: tuple
+) -> tuple[Any, ...]:
+    """`grad` once per row of the cotangents, and the rows of the results stacked."""
+    several = [grad_outputs] if isinstance(grad_outputs, Tensor) else list(grad_outputs)
+    count = len(next(each for each in several if each is not None))
+    rows = []
+    for i in range(count):
+        row = [None if each is None else each[i] for each in several]
+        rows.append(grad(outputs, inputs, row, keep or i < count - 1, *options))
+    return tuple(None if g[0] is None else stack(g) for g in zip(*rows))
 
 
 def backward(
@@ -48,6 +64,8 @@ def backward(
     inputs: Any = None,
 ) -> None:
     """Accumulate the gradients of the sum of `tensors` into the `.grad` of the leaves."""
+    if inputs is not None and not isinstance(inputs, Tensor) and len(inputs) == 0:
+        raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
     roots = _listed(tensors)
     seeds = _seeds(roots, grad_tensors, create_graph)
     keep = create_graph if retain_graph is None else retain_graph
@@ -77,10 +95,22 @@ def grad(
     >>> x = labtorch.tensor(3.0, requires_grad=True)
     >>> grad(x * x, x)
     (tensor(6.),)
+
+    With `is_grads_batched`, the first dimension of `grad_outputs` counts cotangents, and that of
+    the gradients the results: one pass each.
     """
+    if materialize_grads and allow_unused is False:
+        raise ValueError(
+            "Expected allow_unused to be True or not passed when materialize_grads=True, "
+            "but got: allow_unused=False."
+        )
+    if is_grads_batched:
+        keep = create_graph if retain_graph is None else retain_graph
+        again = (create_graph, only_inputs, allow_unused, False, materialize_grads)
+        return _batched(outputs, inputs, grad_outputs, keep, again)
     roots, leaves = _listed(outputs), _listed(inputs)
     if not leaves:
-        raise ValueError("grad requires non-empty inputs.")
+        raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
     for each in leaves:
         if not each._requires_grad:
             raise RuntimeError("One of the differentiated Tensors does not require grad")
@@ -93,15 +123,15 @@ def grad(
         accumulate=False,
     )
     gradients: list[Any] = []
-    for leaf, gradient in zip(leaves, found or []):
+    for at, (leaf, gradient) in enumerate(zip(leaves, found or [])):
         if gradient is None:
             if materialize_grads:
                 gradients.append(wrap(leaf._array * 0))
                 continue
             if not allow_unused:
                 raise RuntimeError(
-                    "One of the differentiated Tensors appears to not have been used in the graph. "
-                    "Set allow_unused=True if this is the desired behavior."
+                    f"The differentiated Tensor at index {at} appears to not have been used in the "
+                    "graph. Set allow_unused=True if this is the desired behavior."
                 )
             gradients.append(None)
         else:

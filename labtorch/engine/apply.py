@@ -62,6 +62,8 @@ def apply(op: Op, args: tuple) -> Any:
         number = sequence() if call is None else call.sequence
         out._node = thread.make_node(number, op, plan, args, arrays, (result,), (), (out,), thread)
         out._requires_grad = True
+    elif thread.inference and out._version is None:
+        out._version = variable.INFERENCE
     if call is not None:
         events.op_ended(thread, call, (out,))
     return out
@@ -118,6 +120,10 @@ def _wrap_several(
         for index, out in enumerate(outs):
             if out._array.dtype.kind in "fc":
                 out._node, out._output, out._requires_grad = node, index, True
+    elif thread.inference:
+        for out in outs:
+            if out._version is None:
+                out._version = variable.INFERENCE
     if call is not None:
         call.kept = dict(zip(op.keeps, kept))
         events.op_ended(thread, call, outs)

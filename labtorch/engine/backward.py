@@ -48,9 +48,17 @@ def backward(
         found = _run(thread, roots, cotangents, retain_graph, create_graph, inputs)
         if accumulate:
             _accumulate(thread, found, create_graph)
+        if thread.after_backward is not None:
+            callbacks, thread.after_backward = thread.after_backward, None
+            for callback in callbacks:
+                callback()
+        if accumulate:
             return None
         by_leaf = {id(leaf): gradient for leaf, gradient in found}
         return [by_leaf.get(id(each)) for each in inputs or []]
+    except BaseException:
+        thread.after_backward = None
+        raise
     finally:
         thread.grad_enabled = mode
         if thread.watchers:
@@ -383,12 +391,13 @@ def implicit_cotangent(root: Variable) -> Any:
     return one
 
 
-def require_graph(root: Variable) -> None:
-    """Refuse a root that nothing can flow back from."""
+def require_graph(root: Variable, at: int = 0) -> None:
+    """Refuse a root, the one at position `at`, that nothing can flow back from."""
     if not root._requires_grad:
         raise errors.located(
             RuntimeError(
-                "element 0 of tensors does not require grad and does not have a grad_fn: no tensor "
-                "it was computed from has requires_grad=True, or it was computed under no_grad()"
+                f"element {at} of tensors does not require grad and does not have a grad_fn: no "
+                "tensor it was computed from has requires_grad=True, or it was computed under "
+                "no_grad()"
             )
         )

@@ -18,7 +18,7 @@ from labtorch.engine import errors, events
 from labtorch.engine.apply import apply
 from labtorch.engine.node import Packed
 from labtorch.engine.op import OUTPUT, Op, op
-from labtorch.engine.thread import local
+from labtorch.engine.thread import local, saved_hooks
 from labtorch.engine.variable import Variable
 
 CATEGORY = {"b": 0, "i": 1, "u": 1, "f": 2, "c": 3}
@@ -36,7 +36,7 @@ def apply_inplace(op: Op, args: tuple) -> Any:
     ):
         check_writable(target, op.name)
     before = former(target)
-    if local.thread.saved_hooks:  # what a hook is given may not change under its hands
+    if saved_hooks(local.thread) is not None:  # what a hook is given may not change under its hands
         before._array = before._array.copy()
     result = apply(op, (before, *args[1:]))
     if result._array.shape != target._array.shape:
@@ -116,8 +116,8 @@ def write(target: Variable, result: Variable, name: str = "an in-place operation
         )
     if not array.flags.writeable:
         refuse_overlap("this operation")
-    array[...] = value
     target.version().written(name, errors.user_line())
+    array[...] = value
     if result._node is not None:
         if value.dtype != array.dtype:
             raise errors.located(

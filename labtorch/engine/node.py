@@ -12,7 +12,7 @@ from labtorch.backend.arrays import is_array
 from labtorch.engine import errors
 from labtorch.engine.names import node_name
 from labtorch.engine.op import ARGUMENT, KEPT, OUTPUT, SHAPE, Op, Plan
-from labtorch.engine.thread import Thread, local, sequence
+from labtorch.engine.thread import Thread, local, saved_hooks, sequence
 from labtorch.engine.variable import Variable, Version, wrap
 
 FREED = (
@@ -340,7 +340,7 @@ for _name in SAVED:
 
 def choose_node(thread: Thread) -> None:
     """Let the thread make nodes as its modes ask; called when one of them changes."""
-    careful = thread.anomaly is not None or thread.saved_hooks
+    careful = thread.anomaly is not None or saved_hooks(thread) is not None
     thread.make_node = _make_carefully if careful else Node
 
 
@@ -349,10 +349,11 @@ def _make_carefully(*given: Any) -> Node:
     node, thread = Node(*given), given[-1]
     if thread.anomaly is not None:
         node.metadata["traceback_"] = [errors.place(errors.user_frame())]
-    if thread.saved_hooks:
+    hooks = saved_hooks(thread)
+    if hooks is not None:
         mode, thread.grad_enabled = thread.grad_enabled, False
         try:
-            _pack(node, thread.saved_hooks[-1])
+            _pack(node, hooks)
         finally:
             thread.grad_enabled = mode
     return node

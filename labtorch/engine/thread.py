@@ -27,6 +27,7 @@ class Thread:
         "watchers",
         "saved_hooks",
         "make_node",
+        "after_backward",
     )
 
     def __init__(self) -> None:
@@ -36,10 +37,12 @@ class Thread:
         self.scope: tuple | None = None  # (outer scope, weak reference to the module, call number)
         self.function: str | None = None  # the outermost public function that is running
         self.watchers: tuple[Any, ...] = ()
-        self.saved_hooks: tuple[Any, ...] = ()  # (pack, unpack) pairs, the innermost last
+        self.saved_hooks: tuple[Any, ...] = ()  # (pack, unpack) pairs, the innermost last;
+        # or the message with which more of them are refused
         # what makes a node: the class itself, or, where saved tensors are packed or calls traced,
         # a function that does so too; ordinary calls pay nothing for either
         self.make_node: Any = node_class
+        self.after_backward: list[Any] | None = None  # called when the pass under way has ended
 
 
 class _Local(threading.local):
@@ -48,6 +51,17 @@ class _Local(threading.local):
 
 
 local = _Local()
+
+
+def saved_hooks(thread: Thread) -> Any:
+    """The (pack, unpack) pair that applies to what is saved now; None where there is none."""
+    last = thread.saved_hooks[-1] if thread.saved_hooks else None
+    return None if isinstance(last, str) else last
+
+
+def after_backward(thread: Thread, callback: Any) -> None:
+    """Let `callback` be called when the backward pass under way has ended."""
+    thread.after_backward = [*(thread.after_backward or ()), callback]
 
 
 def current() -> Thread:

@@ -6,6 +6,8 @@ import weakref
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
+from labtorch.engine.thread import local
+
 if TYPE_CHECKING:
     from labtorch.engine.node import Node
 
@@ -43,6 +45,37 @@ class Version:
         return [each for each in found if each is not None]
 
 
+class InferenceVersion(Version):
+    """The version of what is made in inference mode: nobody counts it, so nobody may save it."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        self.views, self.writer, self.limit = None, None, 8
+
+    @property
+    def count(self) -> int:  # type: ignore[override]
+        raise RuntimeError(
+            "Inference tensors cannot be saved for backward. Please do not use Tensors created in "
+            "inference mode in computation tracked by autograd. To work around this, you can make "
+            "a clone to get a normal tensor and use it in autograd, or use `torch.no_grad()` "
+            "instead of `torch.inference_mode()`."
+        )
+
+    def written(self, by: str, at: tuple[str, int] | None = None) -> None:
+        if not local.thread.inference:
+            raise RuntimeError(
+                "Inplace update to inference tensor outside InferenceMode is not allowed.You can "
+                f"make a clone to get a normal tensor before doing inplace update ({by})."
+            )
+
+    def add_view(self, view: Variable) -> None:
+        """No history is ever made for one: nobody needs to find its views."""
+
+
+INFERENCE = InferenceVersion()
+
+
 class Variable:
     """An array with a place in the graph.
 
@@ -72,6 +105,10 @@ class Variable:
             self._version = Version()
         return self._version
 
+    def is_inference(self) -> bool:
+        """Was the tensor made in inference mode?"""
+        return self._version is INFERENCE
+
     def own_hooks(self, table: str) -> OrderedDict:
         """One of a leaf's tables of hooks, made when the first hook comes."""
         if getattr(self, table) is None:
@@ -86,4 +123,12 @@ def wrap(array: Any) -> Any:
     """A tensor that holds `array`, outside any graph."""
     out = object.__new__(tensor_class)
     out._array = array
+    return out
+
+
+def wrap_new(array: Any) -> Any:
+    """As `wrap`, for a tensor that the user makes: an inference tensor in inference mode."""
+    out = wrap(array)
+    if local.thread.inference:
+        out._version = INFERENCE
     return out

@@ -11,6 +11,7 @@ from labtorch.engine.variable import wrap
 from labtorch.optim.optimizer import Optimizer, check, check_lr, descend, number
 
 multiply, add = np.multiply, np.add
+WRITER = ("SGD.step()", None)  # who an error names where a saved parameter has changed
 
 
 class SGD(Optimizer):
@@ -62,7 +63,9 @@ class SGD(Optimizer):
             gradient = parameter._grad
             if gradient is not None:
                 descend(parameter._array, gradient._array, lr)
-                parameter.version().written("SGD.step()")
+                version = parameter.version()
+                version.count += 1
+                version.writer = WRITER
         return None
 
     def step_parameter(

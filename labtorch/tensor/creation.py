@@ -9,14 +9,14 @@ import numpy as np
 from labtorch.backend import devices, dtypes
 from labtorch.backend.arrays import is_array
 from labtorch.engine.public import with_out
-from labtorch.engine.variable import wrap
+from labtorch.engine.variable import wrap, wrap_new
 from labtorch.tensor.tensor import Tensor
 
 
 def _finish(array: Any, device: Any, requires_grad: bool) -> Tensor:
     if device is not None:
         array = devices.move(array, devices.device(device))
-    out: Tensor = wrap(array)
+    out: Tensor = wrap_new(array)
     if requires_grad:
         out.requires_grad = True
     return out
@@ -146,7 +146,7 @@ def _filled(maker: str, fill: Any = None) -> Any:
             raise TypeError(f"{maker}() got an unexpected keyword '{next(iter(size_keyword))}'")
         lib = devices.library(device)
         kind = dtypes.as_numpy(dtype) or dtypes.get_default_dtype().numpy
-        result: Tensor = wrap(getattr(lib, maker)(_shape(size), kind))
+        result: Tensor = wrap_new(getattr(lib, maker)(_shape(size), kind))
         if requires_grad:
             result.requires_grad = True
         return result

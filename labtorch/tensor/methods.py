@@ -70,8 +70,8 @@ def _write(self: Tensor, name: str, value: Any) -> Tensor:
     if local.thread.grad_enabled and self._requires_grad:
         check_writable(self, name)
         return apply_inplace(_overwrite, (self, value))
-    self._array[...] = value
     self.version().written(name + "_", errors.user_line())
+    self._array[...] = value
     return self
 
 
@@ -102,8 +102,8 @@ def copy_(self: Tensor, source: Tensor, non_blocking: bool = False) -> Tensor:
     if local.thread.grad_enabled and (self._requires_grad or source._requires_grad):
         self[...] = source
         return self
-    self._array[...] = source._array
     self.version().written("copy_", errors.user_line())
+    self._array[...] = source._array
     return self
 
 

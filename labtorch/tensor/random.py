@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from labtorch.backend import devices, dtypes
-from labtorch.engine.variable import wrap
+from labtorch.engine.variable import wrap, wrap_new
 from labtorch.tensor.creation import _like, _shape
 from labtorch.tensor.tensor import Tensor
 
@@ -78,7 +78,7 @@ def _stream(generator: Generator | None) -> np.random.Generator:
 def _drawn(array: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
     kind = dtypes.as_numpy(dtype) or dtypes.get_default_dtype().numpy
     array = np.asarray(array).astype(kind, copy=False)
-    out: Tensor = wrap(array if device is None else devices.move(array, devices.device(device)))
+    out: Tensor = wrap_new(array if device is None else devices.move(array, devices.device(device)))
     if requires_grad:
         out.requires_grad = True
     return out

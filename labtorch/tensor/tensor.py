@@ -207,6 +207,11 @@ class Tensor(Variable):
                 "only Tensors of floating point and complex dtype can require gradients; this one "
                 f"has dtype {self.dtype}"
             )
+        if value and self.is_inference() and not local.thread.inference:
+            raise RuntimeError(
+                "Setting requires_grad=True on inference tensor outside InferenceMode is not "
+                "allowed. Make it a normal tensor with x.clone()"
+            )
         self._requires_grad = bool(value)
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
@@ -250,6 +255,8 @@ class Tensor(Variable):
 
     @property
     def _version_number(self) -> int:
+        if self.is_inference():
+            raise RuntimeError("Inference tensors do not track version counter.")
         return 0 if self._version is None else self._version.count
 
     @property
@@ -292,6 +299,8 @@ class Tensor(Variable):
             seed = gradient if isinstance(gradient, Tensor) else variable.wrap(seed)
         if isinstance(inputs, Tensor):
             inputs = [inputs]
+        elif inputs is not None and len(inputs) == 0:
+            raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
         engine_backward.backward(
             [self],
             [seed],
@@ -512,11 +521,11 @@ class Tensor(Variable):
             check_writable(self, "setitem")
             write(self, apply(indexing.setitem, (former(self), value, index)), "x[...] = y")
             return
+        self.version().written("x[...] = y", errors.user_line())
         try:
             self._array[index] = value._array if isinstance(value, Tensor) else value
         except ValueError as error:
             raise errors.located(RuntimeError(f"setitem: {error}")) from None
-        self.version().written("x[...] = y", errors.user_line())
         if thread.watchers:
             events.mutated(thread, self)
 
