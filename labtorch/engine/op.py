@@ -29,6 +29,7 @@ from labtorch.engine.results import return_type
 from labtorch.engine.variable import Variable
 
 ARGUMENT, OUTPUT, KEPT, SHAPE, DTYPE = range(5)
+NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim"}  # which PyTorch takes, too
 MISSING = inspect.Parameter.empty
 
 
@@ -174,6 +175,8 @@ class Op:
 
     def bind(self, args: tuple, kwargs: dict) -> tuple:
         """All arguments in the forward's order, defaults filled in; else Python's own errors."""
+        if kwargs and not NUMPY_NAMES.keys().isdisjoint(kwargs):
+            kwargs = {NUMPY_NAMES.get(name, name): value for name, value in kwargs.items()}
         if self.variadic is None and not kwargs and len(args) < self.arity:
             rest = self.defaults[len(args) :]
             if MISSING not in rest:

@@ -12,6 +12,7 @@ namespaces take their names from here, `labtorch.tensor.methods` the methods.
 from __future__ import annotations
 
 import functools
+import inspect
 import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -20,6 +21,7 @@ import numpy as np
 
 from labtorch.engine import errors
 from labtorch.engine.inplace import CATEGORY, refuse_overlap
+from labtorch.engine.op import NUMPY_NAMES, Op
 from labtorch.engine.thread import local
 from labtorch.engine.variable import Variable
 
@@ -46,13 +48,12 @@ def public(
     PyTorch's `out=` (an op whose result is not a view has it anyway)."""
 
     def declare(function: F) -> F:
-        name = function.__name__
-        for each in (name, *aliases.split()):
+        spelled = function if isinstance(function, Op) else with_numpy_names(function)
+        delivering = with_out(spelled) if out else spelled
+        for each in (function.__name__, *aliases.split()):
             for place in ("{}",) if "." in each else where:
                 path = place.format(each)
-                SPELLINGS[path] = (
-                    with_out(function) if out and not path.startswith("Tensor.") else function
-                )
+                SPELLINGS[path] = spelled if path.startswith("Tensor.") else delivering
         return function
 
     return declare
@@ -66,6 +67,22 @@ def names(space: str = "") -> dict[str, Callable]:
         for path, function in SPELLINGS.items()
         if path.startswith(prefix) and "." not in path[len(prefix) :]
     }
+
+
+def with_numpy_names(function: F) -> F:
+    """`function`, which also takes NumPy's `axis` for `dim` and `keepdims` for `keepdim`."""
+    known = inspect.signature(function).parameters
+    names = {old: new for old, new in NUMPY_NAMES.items() if new in known}
+    if not names:
+        return function
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if kwargs and not names.keys().isdisjoint(kwargs):
+            kwargs = {names.get(name, name): value for name, value in kwargs.items()}
+        return function(*args, **kwargs)
+
+    return call  # type: ignore[return-value]  # the same signature
 
 
 def with_out(function: F) -> F:

@@ -499,7 +499,7 @@ class Tensor(Variable):
         return text(self)
 
     def __format__(self, spec: str) -> str:
-        if self._array.ndim == 0 and spec:
+        if self._array.ndim == 0:
             return format(self.item(), spec)
         return object.__format__(self, "") if not spec else format(repr(self), spec)
 

@@ -44,3 +44,19 @@ def test_out_refuses_gradients_and_a_lower_dtype():
     same_error(lambda t, x: t.exp(x.requires_grad_(), out=t.empty(3)), x, match=needs)
     lower = "can't be cast to the desired output type"
     same_error(lambda t, x: t.add(x, x, out=t.empty(3, dtype=t.int64)), x, match=lower)
+
+
+@pytest.mark.oracle
+def test_numpys_names_of_arguments_are_taken():
+    def named(t, x):
+        return (
+            x.sum(axis=0),
+            t.mean(x, axis=1, keepdims=True),
+            x.max(axis=1, keepdims=True),
+            x.softmax(axis=0),
+            t.cat([x, x], axis=1),
+            t.stack([x, x], axis=1),
+            x.argmax(axis=0),
+        )
+
+    same(named, randn(2, 3))
