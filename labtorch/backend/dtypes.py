@@ -21,6 +21,8 @@ class dtype:
 
     __slots__ = ("name", "numpy", "itemsize", "is_floating_point", "is_complex", "is_signed")
 
+    numpy: Any
+
     def __init__(self, name: str, numpy_name: str) -> None:
         self.name = name
         self.numpy = np.dtype(numpy_name)
@@ -43,7 +45,7 @@ class dtype:
 
 
 def _named(name: str) -> dtype:
-    return BY_NAME[name]
+    return bfloat16 if name == "bfloat16" else BY_NAME[name]
 
 
 bool = dtype("bool", "bool")
@@ -60,13 +62,16 @@ float32 = dtype("float32", "float32")
 float64 = dtype("float64", "float64")
 complex64 = dtype("complex64", "complex64")
 complex128 = dtype("complex128", "complex128")
+# a name that programs ask for; NumPy has no such numbers, so no tensor can be made of it
+bfloat16 = dtype("bfloat16", "float16")
+bfloat16.numpy = None
 
 INTEGERS = (bool, uint8, uint16, uint32, uint64, int8, int16, int32, int64)
 ALL = (*INTEGERS, float16, float32, float64, complex64, complex128)
 BY_NAME = {each.name: each for each in ALL}
 FROM_NUMPY = {each.numpy: each for each in ALL}
 ALIASES = {"short": int16, "int": int32, "long": int64, "half": float16, "float": float32}
-ALIASES |= {"double": float64, "cfloat": complex64, "cdouble": complex128}
+ALIASES |= {"double": float64, "char": int8, "cfloat": complex64, "cdouble": complex128}
 
 _default = float32
 
@@ -79,7 +84,7 @@ def get_default_dtype() -> dtype:
 def set_default_dtype(d: dtype) -> None:
     """Set the dtype of tensors made from Python floats to a floating-point dtype."""
     global _default
-    if not (isinstance(d, dtype) and d.is_floating_point):
+    if not (isinstance(d, dtype) and d.is_floating_point and d.numpy is not None):
         raise TypeError(f"only floating-point types are supported as the default type, not {d!r}")
     _default = d
     _of_group.cache_clear()
@@ -90,6 +95,11 @@ def as_numpy(d: dtype | None) -> np.dtype | None:
     if d is None:
         return None
     if isinstance(d, dtype):
+        if d is bfloat16:
+            raise NotImplementedError(
+                "labtorch has no tensors of bfloat16, as NumPy has none; float32 is as wide in "
+                "range, float16 as small"
+            )
         return d.numpy
     of_type = {float_type: _default, int_type: int64, bool_type: bool, complex_type: complex64}
     if d in of_type:  # Python's own types, as PyTorch allows
@@ -158,6 +168,61 @@ def promote(*operands: Any) -> np.dtype:
                     new = np.result_type(found, np.complex64)
                 found = new
     return found
+
+
+def promote_types(type1: dtype, type2: dtype) -> dtype:
+    """The smallest dtype that tensors of both can be converted to."""
+    return FROM_NUMPY[_of_group((as_numpy(type1), as_numpy(type2)))]  # type: ignore[arg-type]
+
+
+def can_cast(from_: dtype, to: dtype) -> bool_type:
+    """May an op write a result of one dtype into a tensor of the other?"""
+    have, want = as_numpy(from_), as_numpy(to)
+    assert have is not None and want is not None
+    return CATEGORY[have.kind] <= CATEGORY[want.kind]
+
+
+class finfo:
+    """The limits of a floating-point dtype (the default one, if none is given)."""
+
+    def __init__(self, type: dtype | None = None) -> None:
+        kind = (_default if type is None else type).to_real()
+        if not kind.is_floating_point:
+            raise TypeError(
+                "torch.finfo() requires a floating point input type. Use torch.iinfo to handle "
+                f"'{kind}'"
+            )
+        self.dtype, self.bits = kind.name, 8 * kind.itemsize
+        if kind is bfloat16:  # 8 bits of exponent, 7 of fraction
+            self.max, self.eps, self.tiny = (2 - 2**-7) * 2.0**127, 2.0**-7, 2.0**-126
+            self.resolution = 0.01
+        else:
+            limits = np.finfo(kind.numpy)
+            self.max, self.eps, self.tiny = map(
+                float_type, (limits.max, limits.eps, limits.tiny)
+            )
+            self.resolution = float_type(str(limits.resolution))
+        self.min, self.smallest_normal = -self.max, self.tiny
+
+    def __repr__(self) -> str:
+        names = ("resolution", "min", "max", "eps", "smallest_normal", "tiny")
+        return f"finfo({', '.join(f'{n}={getattr(self, n):g}' for n in names)}, dtype={self.dtype})"
+
+
+class iinfo:
+    """The limits of an integer dtype."""
+
+    def __init__(self, type: dtype) -> None:
+        if type.is_floating_point or type.is_complex or type is bool:
+            raise TypeError(
+                f"torch.iinfo() requires an integer input type. Use torch.finfo to handle '{type}'"
+            )
+        limits = np.iinfo(type.numpy)
+        self.dtype, self.bits = type.name, limits.bits
+        self.min, self.max = int_type(limits.min), int_type(limits.max)
+
+    def __repr__(self) -> str:
+        return f"iinfo(min={self.min}, max={self.max}, dtype={self.dtype})"
 
 
 def name_of(array: Any) -> str:

@@ -41,7 +41,10 @@ def linear(input, weight, bias=None):
         y = input.dot(weight.T)
     else:
         _same_dtype(input, weight)
-        y = namespace(input).matmul(input, weight.T)
+        if input.ndim > 2 and weight.ndim == 2 and input.size:  # one product in place of a batch
+            y = _rows(input).dot(weight.T).reshape((*input.shape[:-1], weight.shape[0]))
+        else:
+            y = namespace(input).matmul(input, weight.T)
     if bias is not None:
         if bias.dtype is not y.dtype:
             _same_dtype(y, bias)
