@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math as _math
 import warnings as _warnings
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
@@ -12,25 +13,42 @@ _memory.keep_freed_memory()
 # log(0) is -inf and 0/0 is NaN, as in PyTorch, without a word: the lab shows where they begin
 _warnings.filterwarnings("ignore", ".* encountered in ", RuntimeWarning, r"labtorch\.")
 
-from labtorch.backend.devices import device
+from labtorch.backend.devices import device, get_default_device, set_default_device
 from labtorch.backend.dtypes import (
+    bfloat16,
     bool,
+    can_cast,
     complex64,
     complex128,
     dtype,
+    finfo,
     float16,
     float32,
     float64,
     get_default_dtype,
+    iinfo,
     int8,
     int16,
     int32,
     int64,
+    promote_types,
     set_default_dtype,
     uint8,
     uint16,
     uint32,
     uint64,
+)
+from labtorch.backend.layouts import (
+    channels_last,
+    channels_last_3d,
+    contiguous_format,
+    jagged,
+    layout,
+    memory_format,
+    preserve_format,
+    sparse_coo,
+    sparse_csr,
+    strided,
 )
 from labtorch.backend.threads import get_num_threads, set_num_threads
 from labtorch.engine.modes import (
@@ -84,8 +102,10 @@ from labtorch.tensor.random import (
     seed,
     set_rng_state,
 )
+from labtorch.tensor.typed import TYPES as _TYPES
 
 globals().update(_names())  # the ops and functions that are declared `@public`
+globals().update(_TYPES)
 
 float = float32
 double = float64
@@ -96,11 +116,33 @@ long = int64
 cfloat = complex64
 cdouble = complex128
 
-from labtorch import autograd, fft, linalg, nn, optim, special, utils
+pi, e, inf, nan, newaxis = _math.pi, _math.e, _math.inf, _math.nan, None
+
+from labtorch import (
+    accelerator,
+    amp,
+    autograd,
+    backends,
+    compiler,
+    cuda,
+    fft,
+    jit,
+    linalg,
+    mps,
+    nn,
+    optim,
+    random,
+    special,
+    testing,
+    utils,
+    version,
+)
+from labtorch.amp import GradScaler, autocast
+from labtorch.compiler import compile
 
 if _TYPE_CHECKING:
 
     def __getattr__(name: str) -> _Any: ...
 
 
-__version__ = "0.1.0"
+__version__ = version.__version__

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from types import ModuleType
 from typing import Any
 
@@ -50,8 +51,52 @@ class device:
     def __hash__(self) -> int:
         return hash((self.type, self.index))
 
+    def __reduce__(self) -> Any:
+        return device, (self.type, self.index)
+
+    def __enter__(self) -> device:
+        """Make tensors here that are not told where: `with device("cuda"): zeros(3)`."""
+        library(self)  # refuse one that is not there before anything is made on it
+        _default.stack.append(self)
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        _default.stack.pop()
+
 
 CPU = device("cpu")
+
+
+class _Default(threading.local):
+    """Where a thread of work makes its tensors: what was set, and the `with` blocks around it."""
+
+    def __init__(self) -> None:
+        self.stack: list[device] = []
+
+
+_default = _Default()
+_everywhere: device | None = None
+
+
+def default() -> device | None:
+    """The device of tensors that are not told where; None for the one that is always there."""
+    return _default.stack[-1] if _default.stack else _everywhere
+
+
+def get_default_device() -> device:
+    """The device of tensors that are not told where to be made."""
+    return default() or CPU
+
+
+def set_default_device(device: Any) -> None:
+    """Make tensors here that are not told where, in all threads; None for the CPU again."""
+    global _everywhere
+    where = None if device is None else _device(device)
+    library(where)
+    _everywhere = where
+
+
+_device = device
 
 
 def of_array(array: Any) -> device:
@@ -63,6 +108,8 @@ def of_array(array: Any) -> device:
 
 def library(where: device | str | int | None) -> ModuleType:
     """The array library of a device; explains what to install when it is not there."""
+    if where is None:
+        where = default()
     if where is None or where == "cpu":
         return np
     where = device(where)

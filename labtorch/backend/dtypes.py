@@ -72,6 +72,10 @@ BY_NAME = {each.name: each for each in ALL}
 FROM_NUMPY = {each.numpy: each for each in ALL}
 ALIASES = {"short": int16, "int": int32, "long": int64, "half": float16, "float": float32}
 ALIASES |= {"double": float64, "char": int8, "cfloat": complex64, "cdouble": complex128}
+# of the names from before dtypes: "Long" of LongTensor
+LEGACY = {bool: "Bool", uint8: "Byte", int8: "Char", int16: "Short", int32: "Int", int64: "Long"}
+LEGACY |= {float16: "Half", float32: "Float", float64: "Double"}
+LEGACY |= {complex64: "ComplexFloat", complex128: "ComplexDouble"}
 
 _default = float32
 
@@ -175,7 +179,7 @@ def promote_types(type1: dtype, type2: dtype) -> dtype:
     return FROM_NUMPY[_of_group((as_numpy(type1), as_numpy(type2)))]  # type: ignore[arg-type]
 
 
-def can_cast(from_: dtype, to: dtype) -> bool_type:
+def can_cast(from_: dtype, to: dtype) -> Any:
     """May an op write a result of one dtype into a tensor of the other?"""
     have, want = as_numpy(from_), as_numpy(to)
     assert have is not None and want is not None
@@ -198,9 +202,7 @@ class finfo:
             self.resolution = 0.01
         else:
             limits = np.finfo(kind.numpy)
-            self.max, self.eps, self.tiny = map(
-                float_type, (limits.max, limits.eps, limits.tiny)
-            )
+            self.max, self.eps, self.tiny = map(float_type, (limits.max, limits.eps, limits.tiny))
             self.resolution = float_type(str(limits.resolution))
         self.min, self.smallest_normal = -self.max, self.tiny
 

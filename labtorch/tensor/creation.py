@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import builtins
+import warnings
 from typing import Any
 
 import numpy as np
 
 from labtorch.backend import devices, dtypes
 from labtorch.backend.arrays import is_array
-from labtorch.engine.public import with_out
+from labtorch.engine.public import FUNCTION, public, with_out
 from labtorch.engine.variable import wrap, wrap_new
 from labtorch.tensor.tensor import Tensor
 
 
 def _finish(array: Any, device: Any, requires_grad: bool) -> Tensor:
-    if device is not None:
-        array = devices.move(array, devices.device(device))
-    out: Tensor = wrap_new(array)
+    where = devices.default() if device is None else devices.device(device)
+    out: Tensor = wrap_new(array if where is None else devices.move(array, where))
     if requires_grad:
         out.requires_grad = True
     return out
@@ -92,7 +93,7 @@ def _plain(data: Any) -> Any:
     """Nested sequences with their tensors as arrays (scalars, if 0-d)."""
     if isinstance(data, Tensor):
         return data._array
-    if isinstance(data, (list, tuple, range)):
+    if isinstance(data, (list, tuple, builtins.range)):
         return [_plain(each) for each in data]
     return data
 
@@ -194,7 +195,7 @@ def _like(make: Any) -> Any:
             tuple(input.shape),
             *args,
             dtype=dtype or input.dtype,
-            device=device or (input.device if input.is_cuda else None),
+            device=device or input.device,
             requires_grad=requires_grad,
             **more,
         )
@@ -308,3 +309,73 @@ def eye(
         raise RuntimeError(f"n must be greater or equal to 0, got {n}")
     to = dtypes.as_numpy(dtype) or dtypes.get_default_dtype().numpy
     return _finish(np.eye(n, m, dtype=to), device, requires_grad)
+
+
+@public(FUNCTION)
+def scalar_tensor(s: Any, *, dtype: Any = None, device: Any = None) -> Tensor:
+    """A 0-dimensional tensor, of the default dtype unless another is given."""
+    return tensor(s, dtype=dtype or dtypes.get_default_dtype(), device=device)
+
+
+@public(FUNCTION)
+def asarray(
+    obj: Any,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    copy: bool | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """`obj` as a tensor: sharing its memory where it can, or (`copy=True`) never."""
+    if copy:
+        return tensor(obj, dtype=dtype, device=device, requires_grad=requires_grad)
+    out = as_tensor(obj, dtype, device)
+    return out.requires_grad_() if requires_grad else out
+
+
+@public(FUNCTION)
+def frombuffer(
+    buffer: Any,
+    *,
+    dtype: Any,
+    count: int = -1,
+    offset: int = 0,
+    requires_grad: bool = False,
+) -> Tensor:
+    """A 1-dimensional tensor that shares the memory of a bytearray or another buffer."""
+    kind = dtypes.as_numpy(dtype)
+    assert kind is not None
+    if not 0 <= offset < len(memoryview(buffer).cast("B")):
+        raise ValueError(f"offset ({offset} bytes) must be non-negative and less than the buffer")
+    out: Tensor = wrap(np.frombuffer(buffer, kind, count, offset))
+    return out.requires_grad_() if requires_grad else out
+
+
+@public(FUNCTION)
+def range(start: Any = 0, end: Any = None, step: Any = 1, **options: Any) -> Tensor:
+    """start, start + step, ... up to and with end; `arange`, as Python's range, goes without."""
+    warnings.warn(
+        "torch.range is deprecated and will be removed in a future release because its behavior is "
+        "inconsistent with Python's range builtin. Use arange.",
+        stacklevel=2,
+    )
+    start, end = (0, start) if end is None else (start, end)
+    if step == 0:
+        raise RuntimeError("step must be nonzero")
+    if (end - start) * step < 0:
+        raise RuntimeError("upper bound and lower bound inconsistent with step sign")
+    n = int((end - start) / step) + 1
+    to = dtypes.as_numpy(options.pop("dtype", None)) or dtypes.get_default_dtype().numpy
+    return _finish((start + step * np.arange(n)).astype(to), options.get("device"), False)
+
+
+@public(FUNCTION)
+def empty_strided(size: Any, stride: Any, **options: Any) -> Tensor:
+    """`empty` of that size: the order of the elements in memory is always the usual one."""
+    return empty(size, **options)
+
+
+@public(FUNCTION)
+def to_dlpack(tensor: Tensor) -> Any:
+    """A capsule that other libraries' from_dlpack read."""
+    return tensor.__dlpack__()

@@ -16,10 +16,13 @@ from labtorch.engine.thread import local
 from labtorch.ops import arithmetic, shape
 from labtorch.tensor import (
     arranging,  # noqa: F401 - its functions are methods, too
+    attributes,  # noqa: F401
     creation,
     functions,
     random,
+    settings,  # noqa: F401
     statistics,  # noqa: F401
+    typed,  # noqa: F401
 )
 from labtorch.tensor.tensor import Tensor
 
@@ -60,7 +63,8 @@ def _to(kind: dtypes.dtype) -> Any:
     return convert
 
 
-for _name, _kind in {**dtypes.ALIASES, "bool": dtypes.bool, "byte": dtypes.uint8}.items():
+_KINDS = {"bool": dtypes.bool, "byte": dtypes.uint8, "bfloat16": dtypes.bfloat16}
+for _name, _kind in {**dtypes.ALIASES, **_KINDS}.items():
     setattr(Tensor, _name, _to(_kind))
 
 

@@ -78,7 +78,8 @@ def _stream(generator: Generator | None) -> np.random.Generator:
 def _drawn(array: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
     kind = dtypes.as_numpy(dtype) or dtypes.get_default_dtype().numpy
     array = np.asarray(array).astype(kind, copy=False)
-    out: Tensor = wrap_new(array if device is None else devices.move(array, devices.device(device)))
+    where = devices.default() if device is None else devices.device(device)
+    out: Tensor = wrap_new(array if where is None else devices.move(array, where))
     if requires_grad:
         out.requires_grad = True
     return out

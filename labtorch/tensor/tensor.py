@@ -13,7 +13,7 @@ from weakref import ref
 import numpy as np
 
 import labtorch.engine.variable as variable
-from labtorch.backend import devices, dtypes
+from labtorch.backend import devices, dtypes, layouts
 from labtorch.backend.arrays import is_array
 from labtorch.engine import backward as engine_backward
 from labtorch.engine import errors, events
@@ -58,6 +58,32 @@ def _reversed(op: Any, *rest: Any) -> Any:
     return call
 
 
+def constructed(args: tuple, dtype: dtypes.dtype) -> Any:
+    """The array of `Tensor(2, 3)`, `Tensor([1, 2])`, `Tensor(array)` or `Tensor(tensor)`."""
+    kind = dtypes.as_numpy(dtype)
+    if not args or isinstance(args[0], (int, np.integer)):
+        return np.empty(args or (0,), kind)
+    data = args[0]
+    if isinstance(data, Size):
+        return np.empty(data, kind)
+    if isinstance(data, Tensor):
+        return data._array
+    if is_array(data):
+        return data.astype(kind, copy=False)
+    if not hasattr(data, "__len__"):
+        raise TypeError(f"new(): data must be a sequence (got {type(data).__name__})")
+    return np.array(_plain(data), kind)
+
+
+def _plain(data: Any) -> Any:
+    """Nested sequences with their tensors as plain numbers."""
+    if isinstance(data, Tensor):
+        return data.tolist()
+    if isinstance(data, (list, tuple)):
+        return [_plain(each) for each in data]
+    return data
+
+
 class Tensor(Variable):
     """A multi-dimensional array of one dtype on one device, which may take part in a graph.
 
@@ -73,15 +99,7 @@ class Tensor(Variable):
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Tensor:
         self = object.__new__(cls)
-        if len(args) == 1 and isinstance(args[0], Tensor):
-            self._array = args[0]._array
-        elif args and not isinstance(args[0], (int, np.integer)):
-            data = args[0]
-            self._array = (
-                data if is_array(data) else np.array(data, dtypes.get_default_dtype().numpy)
-            )
-        else:
-            self._array = np.empty(args or (0,), dtypes.get_default_dtype().numpy)
+        self._array = constructed(args, dtypes.get_default_dtype())
         return self
 
     # ---------------------------------------------------------------- attributes
@@ -156,7 +174,9 @@ class Tensor(Variable):
 
     is_sparse = False
     is_quantized = False
-    layout = "torch.strided"
+    layout = layouts.strided
+    is_cpu = property(lambda self: not self.is_cuda)
+    is_mps = is_xla = is_xpu = is_mkldnn = is_meta = is_nested = is_sparse_csr = False
 
     @property
     def T(self) -> Tensor:
@@ -410,12 +430,14 @@ class Tensor(Variable):
 
     def type(self, dtype: Any = None) -> Any:
         if dtype is None:
-            names = {"float32": "Float", "float64": "Double", "int64": "Long", "int32": "Int"}
-            name = names.get(self.dtype.name, self.dtype.name.title())
-            return f"torch.{name}Tensor"
+            name = dtypes.LEGACY.get(self.dtype, self.dtype.name.replace("uint", "UInt"))
+            return f"torch.{'cuda.' if self.is_cuda else ''}{name}Tensor"
         if isinstance(dtype, str):
-            dtype = dtypes.ALIASES[dtype.removeprefix("torch.").removesuffix("Tensor").lower()]
-        return self.to(dtype)
+            names = {f"torch.{name}Tensor": kind for kind, name in dtypes.LEGACY.items()}
+            if dtype not in names:
+                raise ValueError(f"invalid type: '{dtype}'")
+            dtype = names[dtype]
+        return self.to(getattr(dtype, "dtype", dtype))  # LongTensor and its kind know theirs
 
     def type_as(self, other: Tensor) -> Tensor:
         return self.to(other.dtype)

@@ -364,10 +364,10 @@ def alignment(t):
     optimizer = t.optim.RMSprop(model.parameters(), lr=5e-3, momentum=0.5)
     scheduler = t.optim.lr_scheduler.StepLR(optimizer, step_size=3, gamma=0.5)
     losses = []
+    x = t.from_numpy(draws.integers(0, 9, (5, 6)))
+    lengths = t.LongTensor([6, 5, 6, 4, 3])
+    target = x.flip([1])
     for _ in range(7):
-        x = t.from_numpy(draws.integers(0, 9, (5, 6)))
-        lengths = t.LongTensor([6, 5, 6, 4, 3])
-        target = x.flip([1])
         logp, weights = model(x, lengths)
         assert t.allclose(weights.sum(-1), t.ones(5, 6)) and weights[4, :, 3:].sum() == 0
         picked = logp.gather(2, target.unsqueeze(-1)).squeeze(-1)
