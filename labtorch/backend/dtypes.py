@@ -224,7 +224,7 @@ class iinfo:
         self.min, self.max = int_type(limits.min), int_type(limits.max)
 
     def __repr__(self) -> str:
-        return f"iinfo(min={self.min}, max={self.max}, dtype={self.dtype})"
+        return f"iinfo(min={self.min:g}, max={self.max:g}, dtype={self.dtype})"
 
 
 def name_of(array: Any) -> str:

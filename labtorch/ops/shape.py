@@ -11,7 +11,7 @@ from labtorch.backend.arrays import is_array, namespace
 from labtorch.engine import backward
 from labtorch.engine.composite import composite
 from labtorch.engine.op import op
-from labtorch.engine.public import FUNCTION, ONLY_METHOD, public
+from labtorch.engine.public import FUNCTION, public
 from labtorch.engine.variable import Variable
 
 
@@ -194,7 +194,6 @@ backward.sum_to_op = sum_to
 backward.cast_op = cast
 
 
-@public()
 @op(r"y = x")
 def clone(input):
     return input.copy()
@@ -205,7 +204,6 @@ def _(g):
     return g
 
 
-@public(ONLY_METHOD)
 @op(r"y = x", view=True)
 def contiguous(input):
     return namespace(input).ascontiguousarray(input).reshape(input.shape)

@@ -1,4 +1,4 @@
-"""What a tensor says about itself, and names that mean something on other machines only."""
+"""What a tensor says about itself, draws that fill it, and names that matter elsewhere only."""
 
 from __future__ import annotations
 
@@ -7,11 +7,19 @@ from typing import Any
 
 import numpy as np
 
+from labtorch.engine import errors
 from labtorch.engine.inplace import check_writable
 from labtorch.engine.public import FUNCTION, METHOD, ONLY_METHOD, public
 from labtorch.engine.thread import local
 from labtorch.engine.variable import wrap
+from labtorch.tensor import random
 from labtorch.tensor.tensor import Tensor
+
+
+def method(function: Callable) -> Callable:
+    """Attach a method that ends in "_" by itself, not as the in-place form of an op."""
+    setattr(Tensor, function.__name__, function)
+    return function
 
 
 @public(ONLY_METHOD)
@@ -77,7 +85,7 @@ def is_pinned(self: Tensor, device: Any = None) -> bool:
     return False
 
 
-@public(ONLY_METHOD)
+@method
 def share_memory_(self: Tensor) -> Tensor:
     """Itself: threads share it anyway, other processes get copies."""
     return self
@@ -93,13 +101,13 @@ def record_stream(self: Tensor, stream: Any) -> None:
     """Nothing: memory is counted by references, not by streams."""
 
 
-@public(ONLY_METHOD)
+@method
 def apply_(self: Tensor, callable: Callable) -> Tensor:
     """Replace every element by what `callable` makes of it: slow, as it is in PyTorch."""
     return map_(self, wrap(np.zeros((), self._array.dtype)), lambda x, _: callable(x))
 
 
-@public(ONLY_METHOD)
+@method
 def map_(self: Tensor, tensor: Tensor, callable: Callable) -> Tensor:
     """Replace every element by `callable(element, tensor's element)`."""
     if self._requires_grad and local.thread.grad_enabled:
@@ -108,18 +116,89 @@ def map_(self: Tensor, tensor: Tensor, callable: Callable) -> Tensor:
     other = np.broadcast_to(tensor._array, self._array.shape)
     for at in np.ndindex(self._array.shape):
         self._array[at] = callable(self._array[at].item(), other[at].item())
-    self.version().count += 1
+    self.version().written("map_", errors.user_line())
     return self
 
 
-@public(ONLY_METHOD)
+@method
 def set_(self: Tensor, source: Tensor) -> Tensor:
     """Show the memory of `source` from now on."""
     if self._requires_grad and self._node is not None:
         raise RuntimeError("set_() cannot change a tensor that other tensors were computed from")
     self._array = source._array
-    self.version().count += 1
+    self.version().written("set_", errors.user_line())
     return self
+
+
+@method
+def random_(
+    self: Tensor, from_: int = 0, to: int | None = None, *, generator: Any = None
+) -> Tensor:
+    """Draw every element from the integers from .. to - 1; from all that the dtype counts to."""
+    if to is None and from_ != 0:
+        from_, to = 0, from_  # random_(to)
+    if to is None:
+        kind = self._array.dtype
+        exact = np.finfo(kind).nmant + 1 if kind.kind == "f" else 0  # bits of whole numbers
+        to = 2**exact if exact else 2 if kind.kind == "b" else int(np.iinfo(kind).max)
+        to += kind.kind in "fu"
+    if from_ >= to:
+        raise RuntimeError(
+            f"random_ expects 'from' to be less than 'to', but got from={from_} >= to={to}"
+        )
+    return _drawn(self, random._stream(generator).integers(from_, to, self._array.shape))
+
+
+@method
+def exponential_(self: Tensor, lambd: float = 1.0, *, generator: Any = None) -> Tensor:
+    """Draw every element from the density lambd exp(-lambd x)."""
+    if lambd <= 0:
+        raise RuntimeError(f"exponential_ expects lambda > 0.0, but found lambda={lambd}")
+    drawn = random._stream(generator).standard_exponential(self._array.shape)
+    return _drawn(self, drawn / lambd)
+
+
+@method
+def geometric_(self: Tensor, p: float, *, generator: Any = None) -> Tensor:
+    """Draw every element: how many trials of probability p the first success takes."""
+    if not 0 < p < 1:
+        raise RuntimeError(f"geometric_ expects p to be in (0, 1), but got p={p}")
+    return _drawn(self, random._stream(generator).geometric(p, self._array.shape))
+
+
+@method
+def log_normal_(
+    self: Tensor, mean: float = 1.0, std: float = 2.0, *, generator: Any = None
+) -> Tensor:
+    """Draw every element: the exponential of a normal draw."""
+    if std <= 0:
+        raise RuntimeError(f"log_normal_ expects std > 0.0, but found std={std}")
+    return _drawn(self, random._stream(generator).lognormal(mean, std, self._array.shape))
+
+
+@method
+def cauchy_(
+    self: Tensor, median: float = 0.0, sigma: float = 1.0, *, generator: Any = None
+) -> Tensor:
+    """Draw every element from Cauchy's distribution."""
+    if sigma <= 0:
+        raise RuntimeError(f"cauchy_ expects sigma > 0.0, but found sigma={sigma}")
+    drawn = random._stream(generator).standard_cauchy(self._array.shape)
+    return _drawn(self, median + sigma * drawn)
+
+
+def _drawn(self: Tensor, array: np.ndarray) -> Tensor:
+    return self.copy_(wrap(np.asarray(array).astype(self._array.dtype)))
+
+
+@public(FUNCTION)
+def randint_like(
+    input: Tensor, *bounds: int, dtype: Any = None, device: Any = None, **options: Any
+) -> Tensor:
+    """As `randint(low, high)` or `randint(high)`, with the shape and dtype of `input`."""
+    bounds += tuple(options.pop(name) for name in ("low", "high") if name in options)
+    where = device or input.device
+    return random.randint(*bounds, input.shape, dtype=dtype or input.dtype, device=where, **options)
 
 
 class Storage:

@@ -352,14 +352,13 @@ def frombuffer(
 
 
 @public(FUNCTION)
-def range(start: Any = 0, end: Any = None, step: Any = 1, **options: Any) -> Tensor:
+def range(start: Any, end: Any, step: Any = 1, **options: Any) -> Tensor:
     """start, start + step, ... up to and with end; `arange`, as Python's range, goes without."""
     warnings.warn(
         "torch.range is deprecated and will be removed in a future release because its behavior is "
         "inconsistent with Python's range builtin. Use arange.",
         stacklevel=2,
     )
-    start, end = (0, start) if end is None else (start, end)
     if step == 0:
         raise RuntimeError("step must be nonzero")
     if (end - start) * step < 0:

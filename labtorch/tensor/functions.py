@@ -56,6 +56,18 @@ def expand(input: Tensor, *size: Any, implicit: bool = False) -> Tensor:
     return apply(shape.expand, (input, _ints(size)))
 
 
+@public()
+def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
+    """A copy, through which gradients flow."""
+    return apply(shape.clone, (input,))
+
+
+@public(ONLY_METHOD)
+def contiguous(input: Tensor, memory_format: Any = None) -> Tensor:
+    """Itself if its elements lie in memory in their order, else a copy of which that is true."""
+    return apply(shape.contiguous, (input,))
+
+
 @public(ONLY_METHOD)
 def expand_as(input: Tensor, other: Tensor) -> Tensor:
     return expand(input, other.shape)

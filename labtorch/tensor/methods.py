@@ -11,7 +11,7 @@ from labtorch.engine import errors
 from labtorch.engine.apply import apply
 from labtorch.engine.inplace import apply_inplace, check_writable, former, write
 from labtorch.engine.op import Op
-from labtorch.engine.public import names
+from labtorch.engine.public import SPELLINGS, names
 from labtorch.engine.thread import local
 from labtorch.ops import arithmetic, shape
 from labtorch.tensor import (
@@ -177,6 +177,16 @@ for _name, _function in names("Tensor").items():
     _spell(_name, _function)
 
 
+# PyTorch has these as functions, too: torch.relu_(x)
+_FUNCTIONS = (
+    "abs acos acosh addmv arccos arccosh arcsin arcsinh arctan arctanh as_strided asin asinh atan "
+    "atanh ceil clamp clamp_max clamp_min clip conj_physical cos cosh deg2rad detach erf erfc exp2 "
+    "exp expm1 fill fix floor frac gcd i0 index_put lcm ldexp log10 log1p log2 log logit "
+    "nan_to_num neg negative rad2deg reciprocal relu resize_as round rsqrt sigmoid sin sinc sinh sqrt "
+    "square tan tanh trunc xlogy zero"
+)
+
+
 def _as_view(name: str) -> Any:
     """The in-place form of an op that changes the shape: the tensor shows its memory anew."""
 
@@ -219,5 +229,8 @@ for _name in ("zeros", "ones", "empty", "full"):
     setattr(Tensor, f"new_{_name}", _new(getattr(creation, _name)))
 for _name in "squeeze unsqueeze transpose swapaxes swapdims t".split():
     setattr(Tensor, _name + "_", _as_view(_name))
+for _name in _FUNCTIONS.split():
+    if hasattr(Tensor, _name + "_"):
+        SPELLINGS[_name + "_"] = getattr(Tensor, _name + "_")
 Tensor.multinomial = random.multinomial  # type: ignore[attr-defined]
 Tensor.bernoulli = random.bernoulli  # type: ignore[attr-defined]
