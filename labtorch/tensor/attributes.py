@@ -57,12 +57,6 @@ def is_complex(input: Tensor) -> bool:
     return input._array.dtype.kind == "c"
 
 
-@public()
-def is_inference(input: Tensor) -> bool:
-    """Was it made in inference mode? Here such tensors are like any others."""
-    return False
-
-
 @public(METHOD, aliases="is_neg")
 def is_conj(input: Tensor) -> bool:
     """Does it wait to be conjugated (negated)? Here that is done at once."""

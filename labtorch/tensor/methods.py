@@ -179,11 +179,11 @@ for _name, _function in names("Tensor").items():
 
 # PyTorch has these as functions, too: torch.relu_(x)
 _FUNCTIONS = (
-    "abs acos acosh addmv arccos arccosh arcsin arcsinh arctan arctanh as_strided asin asinh atan "
-    "atanh ceil clamp clamp_max clamp_min clip conj_physical cos cosh deg2rad detach erf erfc exp2 "
-    "exp expm1 fill fix floor frac gcd i0 index_put lcm ldexp log10 log1p log2 log logit "
-    "nan_to_num neg negative rad2deg reciprocal relu resize_as round rsqrt sigmoid sin sinc sinh sqrt "
-    "square tan tanh trunc xlogy zero"
+    "abs acos acosh addmv arccos arccosh arcsin arcsinh arctan arctanh as_strided asin asinh "
+    "atan atanh ceil clamp clamp_max clamp_min clip conj_physical cos cosh deg2rad detach erf "
+    "erfc exp2 exp expm1 fill fix floor frac gcd i0 index_put lcm ldexp log10 log1p log2 log "
+    "logit nan_to_num neg negative rad2deg reciprocal relu resize_as round rsqrt sigmoid sin "
+    "sinc sinh sqrt square tan tanh trunc xlogy zero"
 )
 
 
