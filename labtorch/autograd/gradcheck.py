@@ -34,9 +34,20 @@ def gradcheck(
     atol: float = 1e-5,
     rtol: float = 1e-3,
     raise_exception: bool = True,
+    nondet_tol: float = 0.0,
+    check_undefined_grad: bool = True,
+    check_grad_dtypes: bool = False,
+    check_batched_grad: bool = False,
+    check_batched_forward_grad: bool = False,
+    check_forward_ad: bool = False,
+    check_backward_ad: bool = True,
     fast_mode: bool = False,
+    masked: bool | None = None,
 ) -> bool:
     """Do the gradients of `func(*inputs)` agree with finite differences? Use float64 inputs.
+
+    Checked, too, is that a second backward pass gives the same gradients, to within `nondet_tol`.
+    The options from `check_undefined_grad` on, but `fast_mode`, are accepted and check no more.
 
     >>> import labtorch
     >>> x = labtorch.tensor([1.0, 2.0], dtype=labtorch.float64, requires_grad=True)
@@ -58,6 +69,7 @@ def gradcheck(
         )
     try:
         _check(func, given, wanted, eps, atol, rtol, fast_mode)
+        _check_determinism(func, given, wanted, nondet_tol)
     except GradcheckError:
         if raise_exception:
             raise
@@ -73,8 +85,16 @@ def gradgradcheck(
     eps: float = 1e-6,
     atol: float = 1e-5,
     rtol: float = 1e-3,
+    gen_non_contig_grad_outputs: bool = False,
     raise_exception: bool = True,
+    nondet_tol: float = 0.0,
+    check_undefined_grad: bool = True,
+    check_grad_dtypes: bool = False,
+    check_batched_grad: bool = False,
+    check_fwd_over_rev: bool = False,
+    check_rev_over_rev: bool = True,
     fast_mode: bool = False,
+    masked: bool = False,
 ) -> bool:
     """Do the gradients of the gradients of `func(*inputs)` agree with finite differences?
 
@@ -101,8 +121,29 @@ def gradgradcheck(
         atol=atol,
         rtol=rtol,
         raise_exception=raise_exception,
+        nondet_tol=nondet_tol,
         fast_mode=fast_mode,
     )
+
+
+def _check_determinism(func: Callable, given: tuple, wanted: list[int], tolerance: float) -> None:
+    """Two backward passes with the same cotangents give the same gradients."""
+    with enable_grad():
+        outputs = [y for y in _outputs(func(*given)) if y._requires_grad]
+    leaves = [given[i] for i in wanted]
+    draws = np.random.default_rng(2)
+    cotangents = [wrap(_normal(draws, y._array)) for y in outputs]
+    passes = [
+        grad(outputs, leaves, cotangents, retain_graph=True, allow_unused=True)
+        for _ in range(2 if outputs else 0)
+    ]
+    for first, second in zip(*passes):
+        if first is not None and np.abs(first._array - second._array).max(initial=0) > tolerance:
+            raise GradcheckError(
+                "Backward is not reentrant, i.e., running backward with same input and "
+                "grad_output multiple times gives different values, although analytical gradient "
+                "matches numerical gradient"
+            )
 
 
 def _check(

@@ -1,6 +1,6 @@
 """What a model is built from: modules, layers, losses, initial values."""
 
-from labtorch.nn import attention, functional, init, utils
+from labtorch.nn import attention, functional, init, modules, utils
 from labtorch.nn.activation import (
     CELU,
     ELU,

@@ -24,7 +24,7 @@ class Crossing:
     def at_output(self, gradients: list) -> list:
         """The gradient of the outputs is complete."""
         gradients = [_as_tensor(each) for each in gradients]
-        for hook in list(self.module._backward_pre_hooks.values()):
+        for _, hook in self.module._all_hooks("_backward_pre_hooks"):
             changed = hook(self.module, tuple(gradients))
             if changed is not None:
                 gradients = list(changed) if isinstance(changed, tuple) else [changed]
@@ -42,7 +42,7 @@ class Crossing:
         return [given[place] for place in self.places]
 
     def _run_hooks(self, grad_input: tuple) -> tuple:
-        for hook in list(self.module._backward_hooks.values()):
+        for _, hook in self.module._all_hooks("_backward_hooks"):
             changed = hook(self.module, grad_input, self.grad_output)
             if changed is None:
                 continue

@@ -73,6 +73,7 @@ class Module:
 
     # the tables of hooks are made when the first hook comes; until then a call takes the short way
     _hooked = False
+    _global_hooks: dict[str, dict] = {}
     _forward_pre_hooks: Mapping = NOTHING
     _forward_hooks: Mapping = NOTHING
     _backward_pre_hooks: Mapping = NOTHING
@@ -133,12 +134,16 @@ class Module:
             events.emit(thread, "scope_left", scope)
             thread.scope = outer
 
+    def _all_hooks(self, table: str) -> list[tuple[int, Any]]:
+        """The hooks of all modules, then the module's own, each with its key."""
+        return [*self._global_hooks.get(table, NOTHING).items(), *getattr(self, table).items()]
+
     def _call_hooked(self, args: tuple, kwargs: dict) -> Any:
         done: set[int] = set()
         try:
             return self._through_hooks(args, kwargs, done)
         except Exception:
-            for key, (hook, with_kwargs, always) in list(self._forward_hooks.items()):
+            for key, (hook, with_kwargs, always) in self._all_hooks("_forward_hooks"):
                 if always and key not in done:
                     try:
                         hook(self, args, kwargs, None) if with_kwargs else hook(self, args, None)
@@ -151,7 +156,7 @@ class Module:
             raise
 
     def _through_hooks(self, args: tuple, kwargs: dict, done: set[int]) -> Any:
-        for hook, with_kwargs, _ in list(self._forward_pre_hooks.values()):
+        for _, (hook, with_kwargs, _) in self._all_hooks("_forward_pre_hooks"):
             if with_kwargs:
                 changed = hook(self, args, kwargs)
                 if changed is not None:
@@ -165,7 +170,7 @@ class Module:
                 changed = hook(self, args)
                 if changed is not None:
                     args = changed if isinstance(changed, tuple) else (changed,)
-        if self._backward_hooks or self._backward_pre_hooks:
+        if self._all_hooks("_backward_hooks") or self._all_hooks("_backward_pre_hooks"):
             return call_with_backward_hooks(
                 self, args, lambda inner: self._forward_and_hooks(inner, kwargs, done)
             )
@@ -173,7 +178,7 @@ class Module:
 
     def _forward_and_hooks(self, args: tuple, kwargs: dict, done: set[int]) -> Any:
         result = self.forward(*args, **kwargs)
-        for key, (hook, with_kwargs, _) in list(self._forward_hooks.items()):
+        for key, (hook, with_kwargs, _) in self._all_hooks("_forward_hooks"):
             done.add(key)
             changed = hook(self, args, kwargs, result) if with_kwargs else hook(self, args, result)
             if changed is not None:

@@ -1,5 +1,5 @@
-"""PyTorch's import paths: `labtorch.utils.data` is `labtorch.data`."""
+"""PyTorch's import paths: `labtorch.utils.data` is `labtorch.data`; also checkpointing."""
 
-from labtorch.utils import data
+from labtorch.utils import checkpoint, data
 
-__all__ = ["data"]
+__all__ = ["checkpoint", "data"]
