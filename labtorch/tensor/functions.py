@@ -13,7 +13,7 @@ from labtorch.engine.composite import composite
 from labtorch.engine.public import ELEMENTWISE, FUNCTION, ONLY_METHOD, public
 from labtorch.engine.results import return_type
 from labtorch.engine.variable import wrap
-from labtorch.ops import activation, arithmetic, indexing, linear, reduction, shape
+from labtorch.ops import activation, arithmetic, indexing, linalg, linear, reduction, shape
 from labtorch.tensor.tensor import Size, Tensor
 
 VALUES = ("values", "indices")
@@ -250,18 +250,13 @@ def std(
 
 @public(out=True)
 @composite
-def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False) -> Tensor:
-    """The p-norm of the elements (2 unless given)."""
-    if p in ("fro", None, 2, 2.0):
-        return arithmetic.sqrt(
-            reduction.sum(arithmetic.square(arithmetic.abs(input)), dim, keepdim)
-        )
-    if p == float("inf"):
-        return reduction.amax(arithmetic.abs(input), dim, keepdim)
-    if p == 1:
-        return reduction.sum(arithmetic.abs(input), dim, keepdim)
-    powered = arithmetic.pow(arithmetic.abs(input), p)
-    return arithmetic.pow(reduction.sum(powered, dim, keepdim), 1.0 / p)
+def norm(
+    input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: Any = None
+) -> Tensor:
+    """The p-norm of the elements (2 unless given); "nuc" is the sum of the singular values."""
+    if p == "nuc":
+        return linalg.matrix_norm(input, p, (-2, -1) if dim is None else dim, keepdim, dtype=dtype)
+    return linalg.vector_norm(input, 2 if p in ("fro", None) else p, dim, keepdim, dtype)
 
 
 @public(out=True)

@@ -19,6 +19,7 @@ from labtorch.tensor import (
     attributes,  # noqa: F401
     creation,
     functions,
+    lowrank,  # noqa: F401 - public functions
     random,
     settings,  # noqa: F401
     statistics,  # noqa: F401
