@@ -20,6 +20,7 @@ from labtorch.tensor import (
     creation,
     functions,
     lowrank,  # noqa: F401 - public functions
+    products,  # noqa: F401
     random,
     settings,  # noqa: F401
     statistics,  # noqa: F401
