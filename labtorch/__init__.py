@@ -13,6 +13,7 @@ _memory.keep_freed_memory()
 # log(0) is -inf and 0/0 is NaN, as in PyTorch, without a word: the lab shows where they begin
 _warnings.filterwarnings("ignore", ".* encountered in ", RuntimeWarning, r"labtorch\.")
 
+from labtorch.backend.absent import explains as _explains
 from labtorch.backend.devices import device, get_default_device, set_default_device
 from labtorch.backend.dtypes import (
     bfloat16,
@@ -131,6 +132,7 @@ from labtorch import (
     mps,
     nn,
     optim,
+    profiler,
     random,
     special,
     testing,
@@ -143,6 +145,8 @@ from labtorch.compiler import compile
 if _TYPE_CHECKING:
 
     def __getattr__(name: str) -> _Any: ...
+else:
+    __getattr__ = _explains("", globals())
 
 
 __version__ = version.__version__

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from labtorch import cuda
 from labtorch.backend import devices
-from labtorch.cuda import current_device as current_device_index
-from labtorch.cuda import set_device as set_device_index
 
-current_device_idx, set_device_idx = current_device_index, set_device_index
+is_available, device_count = cuda.is_available, cuda.device_count
+current_device_index = current_device_idx = cuda.current_device
+set_device_index = set_device_idx = cuda.set_device
+synchronize, current_stream, empty_cache = cuda.synchronize, cuda.current_stream, cuda.empty_cache
+memory_allocated, memory_reserved = cuda.memory_allocated, cuda.memory_reserved
+max_memory_allocated, max_memory_reserved = cuda.max_memory_allocated, cuda.max_memory_reserved
+reset_peak_memory_stats = cuda.reset_peak_memory_stats
 
 
 def current_accelerator(check_available: bool = False) -> devices.device | None:

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+from labtorch.tensor.random import manual_seed
+
+__all__ = ["device_count", "empty_cache", "is_available", "manual_seed", "synchronize"]
+
+
+def is_available() -> bool:
+    return False
+
 
 def device_count() -> int:
     return 0

@@ -7,9 +7,23 @@ from contextlib import contextmanager
 from typing import Any
 
 from labtorch.tensor.random import (
+    default_generator,
     get_rng_state,
+    initial_seed,
+    manual_seed,
+    seed,
     set_rng_state,
 )
+
+__all__ = [
+    "default_generator",
+    "fork_rng",
+    "get_rng_state",
+    "initial_seed",
+    "manual_seed",
+    "seed",
+    "set_rng_state",
+]
 
 
 @contextmanager

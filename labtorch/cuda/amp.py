@@ -6,6 +6,8 @@ from typing import Any
 
 from labtorch import amp
 
+custom_fwd, custom_bwd = amp.custom_fwd, amp.custom_bwd
+
 
 class autocast(amp.autocast):
     """As `labtorch.amp.autocast("cuda")`: accepted, and changes nothing."""

@@ -1,6 +1,15 @@
 """What a model is built from: modules, layers, losses, initial values."""
 
-from labtorch.nn import attention, functional, init, modules, utils
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
+from labtorch.backend.absent import explains as _explains
+from labtorch.nn import (
+    attention,
+    functional,
+    init,
+    modules,
+    utils,
+)
 from labtorch.nn.activation import (
     CELU,
     ELU,
@@ -48,6 +57,7 @@ from labtorch.nn.dropout import (
 )
 from labtorch.nn.embedding import Embedding
 from labtorch.nn.flatten import Flatten, Unflatten
+from labtorch.nn.lazy import LazyLinear
 from labtorch.nn.linear import Bilinear, Identity, Linear
 from labtorch.nn.loss import (
     BCELoss,
@@ -73,7 +83,7 @@ from labtorch.nn.loss import (
 from labtorch.nn.module import Module
 from labtorch.nn.multihead import MultiheadAttention
 from labtorch.nn.normalization import LayerNorm, RMSNorm
-from labtorch.nn.parameter import Buffer, Parameter, UninitializedParameter
+from labtorch.nn.parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
 from labtorch.nn.transformer import (
     Transformer,
     TransformerDecoder,
@@ -113,6 +123,7 @@ __all__ = [
     "KLDivLoss",
     "L1Loss",
     "LayerNorm",
+    "LazyLinear",
     "LeakyReLU",
     "Linear",
     "LogSigmoid",
@@ -158,9 +169,13 @@ __all__ = [
     "TripletMarginLoss",
     "TripletMarginWithDistanceLoss",
     "Unflatten",
+    "UninitializedBuffer",
     "UninitializedParameter",
     "attention",
     "functional",
     "init",
     "utils",
 ]
+
+if not _TYPE_CHECKING:
+    __getattr__ = _explains("nn", globals())

@@ -14,8 +14,9 @@ from labtorch.backend import devices, dtypes
 from labtorch.engine import events
 from labtorch.engine.modes import no_grad
 from labtorch.engine.thread import local, sequence
+from labtorch.engine.variable import wrap
 from labtorch.nn.boundary import call_with_backward_hooks
-from labtorch.nn.parameter import Buffer, Parameter, UninitializedParameter
+from labtorch.nn.parameter import Buffer, Parameter, is_lazy
 from labtorch.tensor.tensor import RemovableHandle, Tensor
 
 EXTRA_STATE = "_extra_state"
@@ -471,7 +472,9 @@ class Module:
                 if gradient is not None:
                     gradient._array = fn(gradient.detach())._array  # type: ignore[attr-defined]
             for name, buffer in self._buffers.items():
-                if buffer is not None:
+                if is_lazy(buffer):
+                    buffer._array = fn(buffer.detach())._array  # type: ignore[union-attr]
+                elif buffer is not None:
                     self._buffers[name] = fn(buffer)
         return self
 
@@ -501,6 +504,16 @@ class Module:
             return tensor.to(device=where, dtype=kind if fits else None)
 
         return self._apply(convert)
+
+    def to_empty(self, *, device: Any, recurse: bool = True) -> Any:
+        """Move to a device without the values: what was there is not copied."""
+        where = devices.device(device)
+
+        def empty(tensor: Tensor) -> Tensor:
+            library = devices.library(where)
+            return wrap(library.empty(tensor._array.shape, tensor._array.dtype))
+
+        return self._apply(empty, recurse)
 
     def type(self, dst_type: Any) -> Any:
         """Cast all parameters and buffers."""
@@ -659,8 +672,8 @@ class Module:
                     f"Tensor-like object from checkpoint but received {type(given)}"
                 )
                 continue
-            if isinstance(value, UninitializedParameter):
-                value.materialize(given.shape)
+            if is_lazy(value) and not is_lazy(given):
+                value.materialize(given.shape)  # type: ignore[attr-defined]
             if value.ndim == 0 and given.ndim == 1 and len(given) == 1:
                 given = given[0]  # files of before 0-d tensors
             if given._array.shape != value._array.shape:

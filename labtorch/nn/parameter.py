@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from labtorch.engine.variable import wrap
+from labtorch.tensor.creation import empty
 from labtorch.tensor.tensor import Tensor
 
 
@@ -35,16 +36,72 @@ class Buffer(Tensor):
         return out
 
 
-class UninitializedParameter(Parameter):
-    """A parameter whose shape the first call of its lazy module decides."""
+class UninitializedTensorMixin:
+    """A tensor whose shape the first call of its lazy module decides."""
 
-    def materialize(self, shape: Any) -> None:
-        """Take a shape, and memory for it; the parameter is then an ordinary one."""
-        self._array = Tensor(*shape).to(self.dtype)._array
-        self.__class__ = Parameter  # type: ignore[assignment]
+    becomes: type
+
+    def materialize(self: Any, shape: Any, device: Any = None, dtype: Any = None) -> None:
+        """Take a shape, and memory for it; the tensor is then an ordinary one."""
+        made = empty(shape, device=device or self.device, dtype=dtype or self.dtype)
+        self._array = made._array
+        self.__class__ = self.becomes
+
+    @property
+    def shape(self) -> Any:
+        raise RuntimeError(
+            "Can't access the shape of an uninitialized parameter or buffer: call the module once "
+            "with an input of the right size"
+        )
+
+    def numel(self, *_: Any) -> Any:
+        raise ValueError(
+            "Attempted to use an uninitialized parameter: call the module once with an input of "
+            "the right size"
+        )
+
+    size = __add__ = __mul__ = __matmul__ = __getitem__ = __len__ = numel
 
     def __repr__(self) -> str:
-        return "<UninitializedParameter>"
+        return f"<{type(self).__name__}>"
+
+
+class UninitializedParameter(UninitializedTensorMixin, Parameter):
+    """A parameter of a lazy module before its first call."""
+
+    becomes = Parameter
+
+    def __new__(
+        cls, requires_grad: bool = True, device: Any = None, dtype: Any = None
+    ) -> UninitializedParameter:
+        return _adopt(cls, empty(0, device=device, dtype=dtype), requires_grad)
+
+    def __deepcopy__(self, memo: dict) -> Parameter:
+        out = type(self)(self._requires_grad, self.device, self.dtype)
+        memo[id(self)] = out
+        return out
+
+
+class UninitializedBuffer(UninitializedTensorMixin, Tensor):
+    """A buffer of a lazy module before its first call."""
+
+    becomes = Tensor
+
+    def __new__(
+        cls,
+        requires_grad: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+        persistent: bool = True,
+    ) -> UninitializedBuffer:
+        out = _adopt(cls, empty(0, device=device, dtype=dtype), requires_grad)
+        out.persistent = persistent
+        return out
+
+
+def is_lazy(param: Any) -> bool:
+    """Does it wait for its shape?"""
+    return isinstance(param, UninitializedTensorMixin)
 
 
 def _adopt(cls: type, data: Tensor | None, requires_grad: bool) -> Any:

@@ -276,3 +276,28 @@ def test_assert_close_draws_pytorchs_line(actual, expected, options):
     ours, theirs = verdict(labtorch), verdict(torch)
     assert (ours is None) == (theirs is None)
     assert ours is None or ours[:20] == theirs[:20]
+
+
+# ---------------------------------------------------------------- names that are not here
+@pytest.mark.parametrize(
+    ("look", "says"),
+    [
+        (lambda t: t.LongTensr, "is it LongTensor"),
+        (lambda t: t.nn.Liner, "is it Linear"),
+        (lambda t: t.nn.functional.sofmax, "is it softmax"),
+        (lambda t: t.sparse_coo_tensor, "dense"),
+        (lambda t: t.nn.DataParallel, "the model itself"),
+        (lambda t: t.what_is_this_name, "has no attribute 'what_is_this_name'"),
+    ],
+)
+def test_a_missing_name_says_what_is_near(look, says):
+    with pytest.raises(AttributeError, match=says):
+        look(labtorch)
+
+
+def test_every_name_offered_is_there():
+    for module in (labtorch.nn, labtorch.random, labtorch.mps, labtorch.nn.modules):
+        assert all(hasattr(module, name) for name in module.__all__)
+    for name in ("is_available", "device_count", "current_accelerator", "synchronize"):
+        assert hasattr(labtorch.accelerator, name)
+    assert labtorch.nn.modules.linear.Linear is labtorch.nn.modules.Linear is labtorch.nn.Linear

@@ -1,5 +1,8 @@
 """The functions behind the layers: `import labtorch.nn.functional as F`. One file per family."""
 
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
+from labtorch.backend.absent import explains as _explains
 from labtorch.nn.functional.activation import (
     celu,
     celu_,
@@ -82,3 +85,6 @@ from labtorch.nn.functional.normalization import (
 )
 from labtorch.ops.linear import linear
 from labtorch.tensor.functions import one_hot, pad
+
+if not _TYPE_CHECKING:
+    __getattr__ = _explains("nn.functional", globals())

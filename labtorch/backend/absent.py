@@ -1,0 +1,45 @@
+"""What to say of a name of PyTorch's that is not here: the nearest thing that is."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from typing import Any
+
+_DENSE = "all tensors are dense here; indices and values can be two tensors"
+_SAVE = "save the arrays of model.state_dict(), for example with numpy.savez"
+_SPAWN = "Python's own multiprocessing starts processes; DataLoader(num_workers=n) loads in some"
+HINTS = {
+    "sparse": _DENSE,
+    "sparse_coo_tensor": _DENSE,
+    "sparse_csr_tensor": _DENSE,
+    "spmm": "all tensors are dense here: torch.mm",
+    "nested": "tensors of one nn.utils.rnn.pad_sequence and a mask do it here",
+    "save": _SAVE,
+    "load": _SAVE,
+    "hub": "build the model in Python and give its load_state_dict() the weights",
+    "multiprocessing": _SPAWN,
+    "fx": "labtorch.observe.record() holds the graph of what ran",
+    "export": "labtorch.observe.record() holds the graph of what ran",
+    "nn.DataParallel": "one process computes with one device here: use the model itself",
+    "nn.SyncBatchNorm": "one process computes here: nn.BatchNorm2d sees the whole batch",
+    "quantize_per_tensor": "float16 is the smallest dtype of floating point: x.half()",
+}
+
+
+def explains(space: str, have: dict[str, Any]) -> Callable[[str], Any]:
+    """A module's `__getattr__`, for names that `have`, its namespace, does not hold."""
+
+    def __getattr__(name: str) -> Any:
+        path = f"{space}.{name}" if space else name
+        message = f"module 'labtorch{'.' + space if space else ''}' has no attribute '{name}'"
+        if not name.startswith("_"):
+            if path in HINTS:
+                message += f": {HINTS[path]}"
+            else:
+                public = [each for each in have if not each.startswith("_")]
+                near = difflib.get_close_matches(name, public, 3, 0.7)
+                message += f": is it {' or '.join(near)}?" if near else ""
+        raise AttributeError(message, name=name)
+
+    return __getattr__
