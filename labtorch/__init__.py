@@ -105,7 +105,6 @@ from labtorch.tensor.random import (
 )
 from labtorch.tensor.typed import TYPES as _TYPES
 
-globals().update(_names())  # the ops and functions that are declared `@public`
 globals().update(_TYPES)
 
 float = float32
@@ -141,6 +140,8 @@ from labtorch import (
 )
 from labtorch.amp import GradScaler, autocast
 from labtorch.compiler import compile
+
+globals().update(_names())  # the ops and functions that are declared `@public`
 
 if _TYPE_CHECKING:
 

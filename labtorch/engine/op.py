@@ -131,7 +131,10 @@ class Op:
             if self.variadic is not None and not inputs:
                 self.differentiable = -1 << self.arity
             for name in inputs:
-                self.differentiable |= 1 << self.parameters.index(name)
+                if name == self.variadic:
+                    self.differentiable |= -1 << self.arity
+                else:
+                    self.differentiable |= 1 << self.parameters.index(name)
             return rule
 
         return declare

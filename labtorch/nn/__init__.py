@@ -84,6 +84,7 @@ from labtorch.nn.module import Module
 from labtorch.nn.multihead import MultiheadAttention
 from labtorch.nn.normalization import LayerNorm, RMSNorm
 from labtorch.nn.parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
+from labtorch.nn.recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNBase, RNNCell, RNNCellBase
 from labtorch.nn.transformer import (
     Transformer,
     TransformerDecoder,
@@ -112,6 +113,8 @@ __all__ = [
     "Flatten",
     "GELU",
     "GLU",
+    "GRU",
+    "GRUCell",
     "GaussianNLLLoss",
     "Hardshrink",
     "Hardsigmoid",
@@ -125,6 +128,8 @@ __all__ = [
     "LayerNorm",
     "LazyLinear",
     "LeakyReLU",
+    "LSTM",
+    "LSTMCell",
     "Linear",
     "LogSigmoid",
     "LogSoftmax",
@@ -143,6 +148,10 @@ __all__ = [
     "ParameterList",
     "PoissonNLLLoss",
     "RMSNorm",
+    "RNN",
+    "RNNBase",
+    "RNNCell",
+    "RNNCellBase",
     "RReLU",
     "ReLU",
     "ReLU6",

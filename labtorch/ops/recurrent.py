@@ -1,0 +1,460 @@
+"""Recurrence: a state that is carried along a sequence. A whole call, all layers, is one op.
+
+Shapes: T steps, N sequences, I features in, H hidden, P = H, or the size of an LSTM's projection,
+D = 1 or 2 directions, L layers. A call takes x (T, N, I), or (N, T, I) with `batch_first`, or, with
+`batch_sizes`, the packed rows of all steps, where step t has the first `batch_sizes[t]` sequences;
+h_0 (L D, N, P), where layer l in direction d is at l D + d; and the weights in PyTorch's order:
+W_ih, W_hh, b_ih, b_hh (both or none), W_hr (where P < H), for each layer and direction. `dropped`
+(L - 1, T, N, D P), drawn by the caller, multiplies what layers hand to the next.
+
+The op's node keeps its inner states by name, for its rule and for those who look. They are in the
+order of time in both directions; `hidden` (L D, T + 1, N, P) has the first state beside the others:
+before them in the forward direction, after them in the reverse one. `ops.unrolled` computes the
+same step by step, in nodes for every step; a recorded backward pass goes through it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from labtorch.backend.arrays import namespace
+from labtorch.engine.op import op
+from labtorch.ops.unrolled import gradients_of_unrolled, gru_step, lstm_step, rnn_step
+
+SIGMOIDS = {"lstm": (1, 1, 0, 1), "gru": (1, 1, 0), "rnn": (0,)}  # which gates are; others are tanh
+
+
+class _Weights:
+    """Of one layer in one direction; absent ones are None."""
+
+    def __init__(self, w_ih: Any, w_hh: Any, *rest: Any) -> None:
+        self.w_ih, self.w_hh = w_ih, w_hh
+        self.b_ih, self.b_hh = rest[:2] if len(rest) > 1 else (None, None)
+        self.w_hr = rest[-1] if len(rest) % 2 else None
+
+
+class _Call:
+    """What forward and backward share: which layer sees what, in which direction of time."""
+
+    def __init__(
+        self, input: Any, hx: Any, batch_sizes: Any, dropped: Any, layers: int, bidirectional: bool,
+        batch_first: bool, weights: tuple,
+    ) -> None:  # fmt: skip
+        self.lib = namespace(input)
+        self.layers, self.directions = layers, 2 if bidirectional else 1
+        self.count = layers * self.directions
+        self.per = len(weights) // self.count
+        self.weights = [
+            _Weights(*weights[at : at + self.per]) for at in range(0, len(weights), self.per)
+        ]
+        self.batch_first, self.dropped, self.sizes = batch_first, dropped, batch_sizes
+        self.batch = hx.shape[1]
+        if batch_sizes is not None:
+            self.active = self.lib.arange(self.batch) < self.lib.asarray(batch_sizes)[:, None]
+            self.lengths = self.active.sum(axis=0)
+        self.x = self.padded(input)
+        self.steps = len(self.x)
+
+    def padded(self, x: Any) -> Any:
+        """As (T, N, features); what no sequence fills is 0."""
+        if self.sizes is None:
+            return x.swapaxes(0, 1) if self.batch_first else x
+        full = self.lib.zeros((*self.active.shape, x.shape[-1]), x.dtype)
+        full[self.active] = x
+        return full
+
+    def unpadded(self, x: Any) -> Any:
+        """The inverse of `padded`."""
+        if self.sizes is None:
+            return x.swapaxes(0, 1) if self.batch_first else x
+        return x[self.active]
+
+    def states(self, width: int, first: Any) -> Any:
+        """An array (L D, T + 1, N, width) for a state, with the first ones in their places."""
+        make = self.lib.empty if self.sizes is None else self.lib.zeros
+        made = make((self.count, self.steps + 1, self.batch, width), first.dtype)
+        for k in range(self.count):
+            rows, sequences = self.first(k)
+            self.along(k, made[k])[rows, sequences] = first[k]
+        return made
+
+    def along(self, k: int, x: Any) -> Any:
+        """In the order in which layer and direction `k` goes through time."""
+        return x[::-1] if k % self.directions else x
+
+    def sizes_along(self, k: int) -> list[int]:
+        return [self.batch] * self.steps if self.sizes is None else list(self.along(k, self.sizes))
+
+    def first(self, k: int) -> tuple[Any, Any]:
+        """Where, along `k`, the states stand that each sequence begins with."""
+        if self.sizes is None or not k % self.directions:
+            return 0, slice(None)
+        return self.steps - self.lengths, self.lib.arange(self.batch)
+
+    def last(self, states: Any) -> Any:
+        """The state (L D, N, width) that each sequence ends with."""
+        found = []
+        for k in range(self.count):
+            own = self.along(k, states[k])
+            if self.sizes is None or k % self.directions:
+                found.append(own[-1])
+            else:
+                found.append(own[self.lengths, self.lib.arange(self.batch)])
+        return self.lib.stack(found)
+
+    def output(self, layer: int, hidden: Any) -> Any:
+        """What a layer gives: its states after each step, of both directions side by side."""
+        if self.directions == 1:
+            return hidden[layer, 1:]
+        return self.lib.concatenate([hidden[2 * layer, 1:], hidden[2 * layer + 1, :-1]], axis=-1)
+
+    def input(self, layer: int, hidden: Any) -> Any:
+        if layer == 0:
+            return self.x
+        x = self.output(layer - 1, hidden)
+        return x if self.dropped is None else x * self.dropped[layer - 1]
+
+    def results(self, hidden: Any) -> tuple[Any, Any]:
+        output = self.output(self.layers - 1, hidden)
+        if self.sizes is None and self.directions == 1:
+            output = output.copy()  # a user may write into it
+        return self.unpadded(output), self.last(hidden)
+
+
+def _projected(lib: Any, x: Any, weight: Any, bias: Any, out: Any) -> None:
+    """x W^T + b of a whole sequence, as one product of matrices."""
+    flat = lib.ascontiguousarray(x).reshape((-1, x.shape[-1])).dot(weight.T)
+    if bias is not None:
+        flat += bias
+    out[...] = flat.reshape(out.shape)
+
+
+def _scales(lib: Any, kind: str, hidden: int, dtype: Any) -> Any:
+    """1/2 for a gate that is a sigmoid, 1 for one that is a tanh.
+
+    One tanh serves all gates: sigmoid(a) = 1/2 tanh(a / 2) + 1/2. With s from here, a gate is
+    s tanh(s a) + (1 - s).
+    """
+    return lib.repeat(1 - lib.asarray(SIGMOIDS[kind], dtype) / 2, hidden)
+
+
+def _affine_gradients(d: Any, x: Any, previous: Any, w: _Weights, d_hidden: Any = None) -> list:
+    """Of W_ih, W_hh, b_ih, b_hh, from the gradient d (T, N, gates) of x W_ih^T + h W_hh^T + b."""
+    flat = d.reshape((-1, d.shape[-1]))
+    hidden = flat if d_hidden is None else d_hidden.reshape((-1, d.shape[-1]))
+    found = [
+        flat.T.dot(x.reshape((-1, x.shape[-1]))),
+        hidden.T.dot(previous.reshape((-1, previous.shape[-1]))),
+    ]
+    if w.b_ih is not None:
+        bias = flat.sum(axis=0)
+        found += [bias, bias.copy() if d_hidden is None else hidden.sum(axis=0)]
+    return found
+
+
+def _back(call: _Call, g: list, hidden: Any, kernel: Any, needs: tuple) -> list:
+    """Through the layers from the last to the first; `kernel(k, x, g, *carried)` is one's rule.
+
+    It returns the gradient of the layer's gates (of its input's part) and those of its weights, and
+    leaves in `carried` the gradient of the first states, having found that of the last.
+    """
+    lib, width = call.lib, hidden.shape[-1]
+    carried = [each.copy() for each in g[1:]]
+    above: Any = call.padded(g[0])
+    weights: list[Any] = []
+    for layer in reversed(range(call.layers)):
+        x, below, found = call.input(layer, hidden), None, []
+        for direction in range(call.directions):
+            k = layer * call.directions + direction
+            part = above[..., direction * width : (direction + 1) * width]
+            own = [each[k] for each in carried]
+            d, of_weights = kernel(k, call.along(k, x), call.along(k, part), *own)
+            found += of_weights
+            if layer or needs[0]:
+                product = lib.matmul(call.along(k, d), call.weights[k].w_ih)
+                below = product if below is None else below + product
+        weights = found + weights
+        above = below if layer == 0 or call.dropped is None else below * call.dropped[layer - 1]
+    of_input = call.unpadded(above) if needs[0] else None
+    return [of_input, *carried, *[None] * 5, *weights]
+
+
+# ------------------------------------------------------------------------------------------- LSTM
+@op(
+    r"\begin{aligned} i, f, o &= \sigma(W x_t + U h_{t-1} + b), \;"
+    r" g = \tanh(W_g x_t + U_g h_{t-1} + b_g) \\"
+    r" c_t &= f \odot c_{t-1} + i \odot g, \; h_t = o \odot \tanh c_t \end{aligned}",
+    many=True,
+    keeps=("gates", "cells", "hidden"),
+)
+def lstm(input, hx, cx, batch_sizes, dropped, layers, bidirectional, batch_first, *weights):
+    """Long short-term memory: (output, h_n, c_n). Source: Hochreiter, Schmidhuber (1997).
+
+    Kept: `gates` (L D, T, N, 4 H), in the order i, f, g, o; `cells` (L D, T + 1, N, H), `hidden`.
+    """
+    call = _Call(input, hx, batch_sizes, dropped, layers, bidirectional, batch_first, weights)
+    lib, size = call.lib, cx.shape[-1]
+    hidden, cells = call.states(hx.shape[-1], hx), call.states(size, cx)
+    gates = lib.empty((call.count, call.steps, call.batch, 4 * size), input.dtype)
+    scale = _scales(lib, "lstm", size, input.dtype)
+    shift = 1 - scale
+    update, term = lib.empty_like(gates[0, 0]), lib.empty_like(cells[0, 0])
+    for k, w in enumerate(call.weights):
+        x = call.input(k // call.directions, hidden)
+        bias = None if w.b_ih is None else (w.b_ih + w.b_hh) * scale
+        _projected(lib, x, w.w_ih * scale[:, None], bias, gates[k])
+        recurrent = lib.ascontiguousarray((w.w_hh * scale[:, None]).T)
+        a_k, c_k, h_k = (call.along(k, each[k]) for each in (gates, cells, hidden))
+        for t, n in enumerate(call.sizes_along(k)):
+            a, c, s, u = a_k[t, :n], c_k[t + 1, :n], term[:n], update[:n]
+            a += lib.matmul(h_k[t, :n], recurrent, out=u)
+            lib.tanh(a, out=a)
+            a *= scale
+            a += shift
+            i, f, g, o = (a[:, at : at + size] for at in range(0, 4 * size, size))
+            lib.multiply(f, c_k[t, :n], out=c)
+            c += lib.multiply(i, g, out=s)
+            lib.tanh(c, out=s)
+            if w.w_hr is None:
+                lib.multiply(o, s, out=h_k[t + 1, :n])
+            else:
+                s *= o
+                lib.matmul(s, w.w_hr.T, out=h_k[t + 1, :n])
+    return *call.results(hidden), call.last(cells), gates, cells, hidden
+
+
+@lstm.vjps(
+    "input",
+    "hx",
+    "cx",
+    "weights",
+    formula=r"\begin{aligned} \bar c_t &\mathrel{+}= \bar h_t \odot o \odot (1 - \tanh^2 c_t), \;"
+    r" \bar c_{t-1} = \bar c_t \odot f \\ \bar a_t &= \bigl(\bar c_t g\, i(1-i),"
+    r" \bar c_t c_{t-1} f(1-f), \bar c_t i (1-g^2), \bar h_t \tanh(c_t)\, o(1-o)\bigr) \\"
+    r" \bar h_{t-1} &\mathrel{+}= \bar a_t U, \; \bar x_t = \bar a_t W, \;"
+    r" \bar W = \textstyle\sum_t \bar a_t^{\top} x_t, \;"
+    r" \bar U = \textstyle\sum_t \bar a_t^{\top} h_{t-1} \end{aligned}",
+)
+def _(
+    g, input, hx, cx, batch_sizes, dropped, layers, bidirectional, batch_first, weights, needs,
+    gates, cells, hidden,
+):  # fmt: skip
+    settings = (batch_sizes, dropped, layers, bidirectional, batch_first)
+    if gates is None:
+        return gradients_of_unrolled(lstm_step, g, input, (hx, cx), settings, weights, needs)
+    call = _Call(input, hx, *settings, weights)
+
+    def kernel(k: int, x: Any, above: Any, dh: Any, dc: Any) -> tuple[Any, list]:
+        return _lstm_back(call, k, x, above, dh, dc, *(
+            call.along(k, each[k]) for each in (gates, cells, hidden)
+        ))  # fmt: skip
+
+    return _back(call, g, hidden, kernel, needs)
+
+
+def _lstm_back(
+    call: _Call, k: int, x: Any, above: Any, dh: Any, dc: Any, gates: Any, cells: Any, hidden: Any
+) -> tuple[Any, list]:
+    """One layer in one direction, in its order of time. Local derivatives are those of the whole
+    sequence at once; only what depends on the next step is left to the loop."""
+    lib, w, size = call.lib, call.weights[k], cells.shape[-1]
+    i, f, g, o = (gates[..., at : at + size] for at in range(0, 4 * size, size))
+    bounded = lib.tanh(cells[1:])
+    d = gates - gates * gates
+    by_gate = d.reshape((*d.shape[:2], 4, size))
+    by_gate[:, :, 0] *= g
+    by_gate[:, :, 1] *= cells[:-1]
+    by_gate[:, :, 2] = (1 - g * g) * i
+    by_gate[:, :, 3] *= bounded
+    if call.sizes is not None:
+        d *= call.along(k, call.active)[:, :, None]
+    through = o - o * (bounded * bounded)
+    projected: Any = None if w.w_hr is None else lib.zeros(above.shape, above.dtype)
+    for t, n in reversed(list(enumerate(call.sizes_along(k)))):
+        h, c, a = dh[:n], dc[:n], by_gate[t, :n]
+        h += above[t, :n]
+        m = h
+        if w.w_hr is not None:
+            projected[t, :n] = h
+            m = h.dot(w.w_hr)
+        c += m * through[t, :n]
+        a[:, :3] *= c[:, None]
+        a[:, 3] *= m
+        c *= f[t, :n]
+        lib.matmul(d[t, :n], w.w_hh, out=h)
+    found = _affine_gradients(d, x, hidden[:-1], w)
+    if projected is not None:
+        rows = projected.reshape((-1, projected.shape[-1]))
+        found.append(rows.T.dot((o * bounded).reshape((-1, size))))
+    return d, found
+
+
+# -------------------------------------------------------------------------------------------- GRU
+@op(
+    r"\begin{aligned} r, z &= \sigma(W x_t + b + U h_{t-1} + b'), \;"
+    r" n = \tanh(W_n x_t + b_n + r \odot (U_n h_{t-1} + b'_n)) \\"
+    r" h_t &= (1 - z) \odot n + z \odot h_{t-1} \end{aligned}",
+    many=True,
+    keeps=("gates", "candidates", "hidden"),
+)
+def gru(input, hx, batch_sizes, dropped, layers, bidirectional, batch_first, *weights):
+    """Gated recurrent unit: (output, h_n). Source: Cho et al. (2014), as in cuDNN.
+
+    Kept: `gates` (L D, T, N, 3 H), in the order r, z, n; `candidates` (L D, T, N, H), which is
+    U_n h + b'_n; `hidden`.
+    """
+    call = _Call(input, hx, batch_sizes, dropped, layers, bidirectional, batch_first, weights)
+    lib, size = call.lib, hx.shape[-1]
+    hidden = call.states(size, hx)
+    gates = lib.empty((call.count, call.steps, call.batch, 3 * size), input.dtype)
+    candidates = lib.zeros((call.count, call.steps, call.batch, size), input.dtype)
+    scale = _scales(lib, "gru", size, input.dtype)
+    update, term = lib.empty_like(gates[0, 0]), lib.empty_like(hidden[0, 0])
+    for k, w in enumerate(call.weights):
+        x = call.input(k // call.directions, hidden)
+        bias = None if w.b_ih is None else w.b_ih * scale
+        _projected(lib, x, w.w_ih * scale[:, None], bias, gates[k])
+        recurrent = lib.ascontiguousarray((w.w_hh * scale[:, None]).T)
+        shift = 0 if w.b_hh is None else w.b_hh * scale
+        a_k, q_k, h_k = (call.along(k, each[k]) for each in (gates, candidates, hidden))
+        for t, n in enumerate(call.sizes_along(k)):
+            a, h, u, s = a_k[t, :n], h_k[t + 1, :n], update[:n], term[:n]
+            lib.matmul(h_k[t, :n], recurrent, out=u)
+            u += shift
+            rz, r, z, new = a[:, : 2 * size], a[:, :size], a[:, size : 2 * size], a[:, 2 * size :]
+            rz += u[:, : 2 * size]
+            lib.tanh(rz, out=rz)
+            rz *= 0.5
+            rz += 0.5
+            q_k[t, :n] = u[:, 2 * size :]
+            new += lib.multiply(r, u[:, 2 * size :], out=s)
+            lib.tanh(new, out=new)
+            lib.subtract(h_k[t, :n], new, out=s)
+            s *= z
+            lib.add(new, s, out=h)
+    return *call.results(hidden), gates, candidates, hidden
+
+
+@gru.vjps(
+    "input",
+    "hx",
+    "weights",
+    formula=r"\begin{aligned} \bar a_n &= \bar h_t (1 - z)(1 - n^2), \;"
+    r" \bar a_z = \bar h_t (h_{t-1} - n)\, z (1 - z), \;"
+    r" \bar a_r = \bar a_n (U_n h_{t-1} + b'_n)\, r (1 - r) \\"
+    r" \bar h_{t-1} &\mathrel{+}= \bar h_t z + (\bar a_r, \bar a_z, r\, \bar a_n)\, U, \;"
+    r" \bar x_t = \bar a_t W, \; \bar W = \textstyle\sum_t \bar a_t^{\top} x_t \end{aligned}",
+)
+def _(
+    g, input, hx, batch_sizes, dropped, layers, bidirectional, batch_first, weights, needs,
+    gates, candidates, hidden,
+):  # fmt: skip
+    settings = (batch_sizes, dropped, layers, bidirectional, batch_first)
+    if gates is None:
+        return gradients_of_unrolled(gru_step, g, input, (hx,), settings, weights, needs)
+    call = _Call(input, hx, *settings, weights)
+
+    def kernel(k: int, x: Any, above: Any, dh: Any) -> tuple[Any, list]:
+        return _gru_back(call, k, x, above, dh, *(
+            call.along(k, each[k]) for each in (gates, candidates, hidden)
+        ))  # fmt: skip
+
+    return _back(call, g, hidden, kernel, needs)
+
+
+def _gru_back(
+    call: _Call, k: int, x: Any, above: Any, dh: Any, gates: Any, candidates: Any, hidden: Any
+) -> tuple[Any, list]:
+    """One layer in one direction, in its order of time."""
+    lib, w, size = call.lib, call.weights[k], hidden.shape[-1]
+    r, z, new = (gates[..., at : at + size] for at in range(0, 3 * size, size))
+    d = gates - gates * gates  # of the gates, by the part that the state has in them
+    by_gate = d.reshape((*d.shape[:2], 3, size))
+    local = (1 - z) * (1 - new * new)  # of n, by the part that the input has in it
+    by_gate[:, :, 0] *= local * candidates
+    by_gate[:, :, 1] *= hidden[:-1] - new
+    by_gate[:, :, 2] = local * r
+    if call.sizes is not None:
+        d *= call.along(k, call.active)[:, :, None]
+        local *= call.along(k, call.active)[:, :, None]
+    for t, n in reversed(list(enumerate(call.sizes_along(k)))):
+        h = dh[:n]
+        h += above[t, :n]
+        by_gate[t, :n] *= h[:, None]
+        local[t, :n] *= h
+        h *= z[t, :n]
+        h += d[t, :n].dot(w.w_hh)
+    of_input = lib.concatenate([d[..., : 2 * size], local], axis=-1)
+    return of_input, _affine_gradients(of_input, x, hidden[:-1], w, d)
+
+
+# -------------------------------------------------------------------------------------------- RNN
+@op(
+    r"h_t = \tanh(W x_t + b + U h_{t-1} + b') \text{, or } \max(0, \cdot)",
+    many=True,
+    keeps=("hidden",),
+)
+def rnn(input, hx, relu, batch_sizes, dropped, layers, bidirectional, batch_first, *weights):
+    """The simple recurrent network: (output, h_n), with ReLU or tanh. Source: Elman (1990).
+
+    Kept: `hidden`.
+    """
+    call = _Call(input, hx, batch_sizes, dropped, layers, bidirectional, batch_first, weights)
+    lib, size = call.lib, hx.shape[-1]
+    hidden = call.states(size, hx)
+    sums = lib.empty((call.steps, call.batch, size), input.dtype)
+    update = lib.empty_like(sums[0])
+    for k, w in enumerate(call.weights):
+        x = call.along(k, call.input(k // call.directions, hidden))
+        _projected(lib, x, w.w_ih, None if w.b_ih is None else w.b_ih + w.b_hh, sums)
+        recurrent, h_k = lib.ascontiguousarray(w.w_hh.T), call.along(k, hidden[k])
+        for t, n in enumerate(call.sizes_along(k)):
+            a = sums[t, :n]
+            a += lib.matmul(h_k[t, :n], recurrent, out=update[:n])
+            if relu:
+                lib.maximum(a, 0, out=h_k[t + 1, :n])
+            else:
+                lib.tanh(a, out=h_k[t + 1, :n])
+    return *call.results(hidden), hidden
+
+
+@rnn.vjps(
+    "input",
+    "hx",
+    "weights",
+    formula=r"\bar a_t = \bar h_t \odot (1 - h_t^2) \text{ or } \bar h_t \odot [h_t > 0], \;"
+    r" \bar h_{t-1} \mathrel{+}= \bar a_t U, \; \bar x_t = \bar a_t W, \;"
+    r" \bar W = \textstyle\sum_t \bar a_t^{\top} x_t",
+)
+def _(
+    g, input, hx, relu, batch_sizes, dropped, layers, bidirectional, batch_first, weights, needs,
+    hidden,
+):  # fmt: skip
+    settings = (batch_sizes, dropped, layers, bidirectional, batch_first)
+    if hidden is None:
+        step = rnn_step("relu" if relu else "tanh")
+        found = gradients_of_unrolled(step, g, input, (hx,), settings, weights, needs)
+        return [*found[:2], None, *found[2:]]
+    call = _Call(input, hx, *settings, weights)
+
+    def kernel(k: int, x: Any, above: Any, dh: Any) -> tuple[Any, list]:
+        return _rnn_back(call, k, x, above, dh, call.along(k, hidden[k]), relu)
+
+    found = _back(call, g, hidden, kernel, needs)
+    return [*found[:2], None, *found[2:]]
+
+
+def _rnn_back(
+    call: _Call, k: int, x: Any, above: Any, dh: Any, hidden: Any, relu: bool
+) -> tuple[Any, list]:
+    """One layer in one direction, in its order of time."""
+    w, after = call.weights[k], hidden[1:]
+    d = (after > 0).astype(after.dtype) if relu else 1 - after * after
+    if call.sizes is not None:
+        d *= call.along(k, call.active)[:, :, None]
+    for t, n in reversed(list(enumerate(call.sizes_along(k)))):
+        h = dh[:n]
+        h += above[t, :n]
+        d[t, :n] *= h
+        call.lib.matmul(d[t, :n], w.w_hh, out=h)
+    return d, _affine_gradients(d, x, hidden[:-1], w)
