@@ -126,6 +126,7 @@ from labtorch import (
     compiler,
     cuda,
     fft,
+    func,
     jit,
     linalg,
     mps,
@@ -140,6 +141,7 @@ from labtorch import (
 )
 from labtorch.amp import GradScaler, autocast
 from labtorch.compiler import compile
+from labtorch.func import vmap
 
 globals().update(_names())  # the ops and functions that are declared `@public`
 

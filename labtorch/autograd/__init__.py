@@ -1,6 +1,6 @@
 """Gradients on demand, the grad modes, and checks of gradients by finite differences."""
 
-from labtorch.autograd import function, graph
+from labtorch.autograd import function, functional, graph
 from labtorch.autograd.function import Function
 from labtorch.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
 from labtorch.autograd.gradients import backward, grad
@@ -23,6 +23,7 @@ __all__ = [
     "detect_anomaly",
     "enable_grad",
     "function",
+    "functional",
     "grad",
     "gradcheck",
     "gradgradcheck",
