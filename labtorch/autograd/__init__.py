@@ -1,6 +1,6 @@
 """Gradients on demand, the grad modes, and checks of gradients by finite differences."""
 
-from labtorch.autograd import function, functional, graph
+from labtorch.autograd import forward_ad, function, functional, graph
 from labtorch.autograd.function import Function
 from labtorch.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
 from labtorch.autograd.gradients import backward, grad
@@ -22,6 +22,7 @@ __all__ = [
     "backward",
     "detect_anomaly",
     "enable_grad",
+    "forward_ad",
     "function",
     "functional",
     "grad",

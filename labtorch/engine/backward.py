@@ -132,7 +132,9 @@ def _run(
             gradients = vjp(thread, node, g, create_graph)
         targets, indices = node.inputs, node.indices
         if not retain_graph:
-            node.kept = None
+            frees = node.plan.frees
+            if frees or (frees is None and node.holds_tensors()):
+                node.kept = None
     del gradients
     reached = list(leaves.values())
     if inputs is not None:

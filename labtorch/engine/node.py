@@ -204,6 +204,10 @@ class Node:
             "forward and the backward pass."
         )
 
+    def holds_tensors(self) -> bool:
+        """Is any of the saved arguments a tensor?"""
+        return any(version is not None for version in self.versions)
+
     def unpack(self) -> list[Any]:
         """The saved values as arrays, for an ordinary pass; stale ones raise."""
         if self.kept is None:

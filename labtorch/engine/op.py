@@ -36,7 +36,7 @@ MISSING = inspect.Parameter.empty
 class Plan:
     """What to keep and which rules to run when a given set of inputs requires gradients."""
 
-    __slots__ = ("inputs", "saves", "names", "rules", "only", "joint", "needs")
+    __slots__ = ("inputs", "saves", "names", "rules", "only", "joint", "needs", "frees")
 
     def __init__(self, op: Op, needs: int) -> None:
         names: list[str] = []
@@ -62,6 +62,14 @@ class Plan:
         )  # the one rule, called with all that is saved
         self.names = tuple(names)
         self.saves = tuple(op.locate(name) for name in names)
+        # does backward free what is saved? Shapes and plain numbers may stay, for another pass;
+        # None: that depends on whether the arguments saved are tensors
+        self.frees: bool | None = False
+        for name, (kind, at) in zip(self.names, self.saves):
+            if kind in (OUTPUT, KEPT) or name in ("ctx", op.variadic):
+                self.frees = True
+            elif kind == ARGUMENT and not self.frees:
+                self.frees = True if op.differentiable >> at & 1 else None
 
 
 class Op:

@@ -194,3 +194,47 @@ def test_versions_can_be_counted_by_hand():
     with pytest.raises(RuntimeError, match=r"changed last by increment_version\(\)"):
         y.sum().backward()
     np.testing.assert_allclose(y.detach().numpy(), np.e, rtol=1e-6)
+
+
+SAVE_NOTHING = [
+    lambda x: x + 1,
+    lambda x: -x,
+    lambda x: x.sum(),
+    lambda x: x.mean(0),
+    lambda x: x.view(-1),
+    lambda x: x.t(),
+    lambda x: x[0],
+    lambda x: x[1:],
+    lambda x: x.clone(),
+    lambda x: x.double(),
+    lambda x: x.expand(2, 2, 2),
+]
+SAVE = [lambda x: x * 2, lambda x: x.exp(), lambda x: x**2, lambda x: x @ x.detach()]
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("program", SAVE_NOTHING)
+def test_a_graph_that_saved_no_tensor_can_be_walked_again(program):
+    def twice(t, x):
+        y = program(x.requires_grad_())
+        y.backward(t.ones_like(y))
+        y.backward(t.ones_like(y))
+        return x.grad
+
+    same(twice, randn(2, 2, dtype="float32"), gradients=False)
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("program", SAVE)
+def test_a_graph_that_saved_one_is_freed(program):
+    def twice(t, x):
+        y = program(x.requires_grad_())
+        y.backward(t.ones_like(y))
+        y.backward(t.ones_like(y))
+
+    same_error(twice, randn(2, 2), match="Trying to backward through the graph a second time")
+
+
+def test_dual_numbers_name_what_there_is():
+    with pytest.raises(NotImplementedError, match="labtorch.func.jvp"):
+        torch.autograd.forward_ad.make_dual(torch.ones(1), torch.ones(1))
