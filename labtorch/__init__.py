@@ -125,6 +125,7 @@ from labtorch import (
     backends,
     compiler,
     cuda,
+    distributions,
     fft,
     func,
     jit,
