@@ -530,6 +530,30 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     return tuple(grids)
 
 
+@public(ELEMENTWISE, out=True)
+def clamp_min(input: Tensor, min: Any) -> Tensor:
+    """No element less than `min`."""
+    return arithmetic.clamp(input, min)
+
+
+@public(ELEMENTWISE, out=True)
+def clamp_max(input: Tensor, max: Any) -> Tensor:
+    """No element more than `max`."""
+    return arithmetic.clamp(input, None, max)
+
+
+@public(FUNCTION)
+def rsub(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
+    """other - alpha input."""
+    return other - (input if alpha == 1 else input * alpha)
+
+
+@public(FUNCTION)
+def detach(input: Tensor) -> Tensor:
+    """The same memory outside the graph."""
+    return input.detach()
+
+
 @public(FUNCTION)
 def numel(input: Tensor) -> int:
     return input.numel()

@@ -13,10 +13,11 @@ from labtorch.engine.inplace import apply_inplace, check_writable, former, write
 from labtorch.engine.op import Op
 from labtorch.engine.public import SPELLINGS, names
 from labtorch.engine.thread import local
-from labtorch.ops import arithmetic, shape
+from labtorch.ops import shape
 from labtorch.tensor import (
     arranging,  # noqa: F401 - its functions are methods, too
     attributes,  # noqa: F401
+    complexes,  # noqa: F401
     creation,
     functions,
     lowrank,  # noqa: F401 - public functions
@@ -147,6 +148,37 @@ def masked_fill_(self: Tensor, mask: Tensor, value: Any) -> Tensor:
     return self
 
 
+def fill_diagonal_(self: Tensor, fill_value: Any, wrap: bool = False) -> Tensor:
+    """Set the main diagonal; with `wrap`, that of a tall matrix goes on below."""
+    if self.ndim < 2:
+        raise RuntimeError("dimensions must larger than 1")
+    if self.ndim > 2 and len(set(self.shape)) > 1:
+        raise RuntimeError("all dimensions of input must be of equal length")
+    n, width = min(self.shape), self.shape[-1]
+    if self.ndim == 2 and wrap and self.shape[0] > width:
+        places = np.arange(0, self.numel(), width + 1)
+        self[places // width, places % width] = fill_value
+    else:
+        at = np.arange(n)
+        self[(at,) * self.ndim] = fill_value
+    return self
+
+
+def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
+    """Another shape in place: elements are kept in order, new ones are whatever was there."""
+    shape = functions._ints(sizes)
+    if self._requires_grad:
+        raise RuntimeError("cannot resize variables that require grad")
+    count = int(np.prod(shape, dtype=np.int64))
+    flat = self._array.reshape(-1)
+    self._array = (flat[:count] if count <= flat.size else np.resize(flat, count)).reshape(shape)
+    return self
+
+
+def resize_as_(self: Tensor, other: Tensor, memory_format: Any = None) -> Tensor:
+    return resize_(self, *other.shape)
+
+
 def _from_function(name: str, function: Any) -> Any:
     def call(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         before = former(self)
@@ -201,14 +233,6 @@ def _as_view(name: str) -> Any:
     return call
 
 
-def clamp_min(self: Tensor, min: Any) -> Tensor:
-    return arithmetic.clamp(self, min)
-
-
-def clamp_max(self: Tensor, max: Any) -> Tensor:
-    return arithmetic.clamp(self, None, max)
-
-
 def new_tensor(self: Tensor, data: Any, **options: Any) -> Tensor:
     """A tensor of `data` with this one's dtype, unless another is given."""
     options.setdefault("dtype", self.dtype)
@@ -224,9 +248,20 @@ def _new(make: Any) -> Any:
     return new
 
 
-for _function in (fill_, zero_, copy_, uniform_, normal_, bernoulli_, masked_fill_, new_tensor):
+for _function in (
+    fill_,
+    zero_,
+    copy_,
+    uniform_,
+    normal_,
+    bernoulli_,
+    masked_fill_,
+    new_tensor,
+    fill_diagonal_,
+    resize_,
+    resize_as_,
+):
     setattr(Tensor, _function.__name__, _function)
-Tensor.clamp_min, Tensor.clamp_max = clamp_min, clamp_max  # type: ignore[attr-defined]
 for _name in ("zeros", "ones", "empty", "full"):
     setattr(Tensor, f"new_{_name}", _new(getattr(creation, _name)))
 for _name in "squeeze unsqueeze transpose swapaxes swapdims t".split():
