@@ -16,7 +16,7 @@ import labtorch.engine.variable as variable
 from labtorch.backend.arrays import namespace
 from labtorch.engine import errors, events
 from labtorch.engine.apply import apply
-from labtorch.engine.node import Packed
+from labtorch.engine.node import Node, Packed
 from labtorch.engine.op import OUTPUT, Op, op
 from labtorch.engine.thread import local, saved_hooks
 from labtorch.engine.variable import Variable
@@ -134,10 +134,38 @@ def record(target: Variable, result: Variable) -> None:
     if base is not target:
         steps = recipe(target)
         result = apply(copy_slices, (former(base), result, steps, True))
+    views = [each for each in base.version().living_views() if each._base is base]
+    _break_rings([base, *views], result._node)
     _move(base, result)
-    for each in base.version().living_views():
-        if each._base is base:
-            _move(each, apply(*each._view))
+    for each in views:
+        _move(each, apply(*each._view))
+
+
+MOST_SEARCHED = 256  # nodes: a write never costs more than a few ops do
+
+
+def _break_rings(moved: list[Variable], node: Any) -> None:
+    """Free what the tensors that are about to move to `node`, or past it, would hold in a ring.
+
+    In `b.add_(b * w)` the product saved `b`. It is stale now; but were `b` to stand after the
+    product, it would hold the node that holds it, until the garbage collector comes. Each such node
+    gets a tensor in `b`'s former place instead. Only nodes younger than those places can have saved
+    the tensors as they were.
+    """
+    oldest = min(0 if each._node is None else each._node.sequence for each in moved)
+    places = {id(each): each for each in moved}
+    queue, seen = [node], {node}
+    while queue and len(seen) < MOST_SEARCHED:
+        at = queue.pop()
+        for i, value in enumerate(at.kept or ()):
+            tensor = places.get(id(value))
+            if tensor is not None:
+                at.kept[i] = former(tensor)
+                at.kept[i]._version = tensor.version()  # so that it is seen to be stale
+        for each in at.inputs:
+            if each.__class__ is Node and each.sequence > oldest and each not in seen:
+                seen.add(each)
+                queue.append(each)
 
 
 def _move(tensor: Variable, to: Variable) -> None:

@@ -89,6 +89,30 @@ def test_a_graph_with_in_place_ops_is_freed(program: Any, backward: bool):
     assert not _alive(run())
 
 
+@pytest.mark.parametrize(
+    "program",
+    [
+        lambda b, w: b.add_(b * w),
+        lambda b, w: b.mul_((b * w).sin() @ w),
+        lambda b, w: b[0].add_(b[1] * w[0]),
+        lambda b, w: b.__setitem__(1, b[0] * w[0]),
+        lambda b, w: [b.add_((b @ w).tanh()) for _ in range(5)],
+    ],
+)
+@pytest.mark.parametrize("leaf", [True, False])
+def test_a_graph_that_saved_what_was_overwritten_is_freed(program: Any, leaf: bool):
+    def run() -> list[weakref.ref]:
+        w = labtorch.randn(3, 3, requires_grad=True)
+        b = labtorch.randn(3, 3) if leaf else labtorch.randn(3, 3, requires_grad=True) * 1
+        program(b, w)
+        loss = (b * b).sum()
+        with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+            loss.backward(retain_graph=True)
+        return _reachable([b, loss])
+
+    assert not _alive(run())
+
+
 def test_an_intermediates_memory_goes_with_the_last_node_that_saved_it():
     x = labtorch.randn(1000, requires_grad=True)
     hidden = x * 2
