@@ -393,7 +393,6 @@ def stack(tensors: Any, dim: int = 0) -> Any:
     return cat([unsqueeze(t, dim) for t in tensors], dim)
 
 
-@public()
 @op(r"y = x \text{ with the order of dimensions reversed}")
 def flip(input, dims):
     dims = (dims,) if isinstance(dims, int) else dims

@@ -125,6 +125,44 @@ def set_(self: Tensor, source: Tensor) -> Tensor:
 
 
 @method
+def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
+    """Another size, with as many of the elements as there are and go in; more are uninitialised."""
+    if self._requires_grad:
+        raise RuntimeError("cannot resize variables that require grad")
+    size = tuple(sizes[0]) if sizes and isinstance(sizes[0], (tuple, list)) else sizes
+    made = np.empty(size, self._array.dtype)
+    n = min(made.size, self._array.size)
+    made.reshape(-1)[:n] = self._array.reshape(-1)[:n]
+    self._array = made
+    self.version().written("resize_", errors.user_line())
+    return self
+
+
+@method
+def resize_as_(self: Tensor, the_template: Tensor, memory_format: Any = None) -> Tensor:
+    """`resize_` to the size of another tensor."""
+    return resize_(self, tuple(the_template.shape))
+
+
+@public(FUNCTION)
+def detach(input: Tensor) -> Tensor:
+    """The same memory outside the graph."""
+    return input.detach()
+
+
+@public(FUNCTION)
+def get_device(input: Tensor) -> Any:
+    """The index of the GPU that it is on; -1 on the CPU."""
+    return input.get_device()
+
+
+@public(ONLY_METHOD)
+def new_empty_strided(self: Tensor, size: Any, stride: Any, **options: Any) -> Tensor:
+    """`new_empty`: the order of the elements in memory is always the usual one."""
+    return self.new_empty(size, **options)
+
+
+@method
 def random_(
     self: Tensor, from_: int = 0, to: int | None = None, *, generator: Any = None
 ) -> Tensor:
@@ -183,6 +221,25 @@ def cauchy_(
 
 def _drawn(self: Tensor, array: np.ndarray) -> Tensor:
     return self.copy_(wrap(np.asarray(array).astype(self._array.dtype)))
+
+
+@public(FUNCTION)
+def poisson(input: Tensor, generator: Any = None) -> Tensor:
+    """Poisson draws, with the elements of `input` as rates."""
+    rates = input._array
+    if rates.dtype.kind != "f":
+        raise NotImplementedError(f'"poisson_cpu" not implemented for {rates.dtype}')
+    if (rates < 0).any():
+        raise RuntimeError("invalid Poisson rate, expected rate to be non-negative")
+    return wrap(random._stream(generator).poisson(rates).astype(rates.dtype))
+
+
+@public(FUNCTION)
+def binomial(count: Tensor, prob: Tensor, generator: Any = None) -> Tensor:
+    """How many of `count` trials of probability `prob` succeed."""
+    trials, p = count._array, prob._array
+    drawn = random._stream(generator).binomial(trials.astype(np.int64), np.clip(p, 0, 1))
+    return wrap(np.asarray(drawn).astype(p.dtype))
 
 
 @public(FUNCTION)

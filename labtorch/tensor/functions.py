@@ -477,22 +477,42 @@ def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool
     return sort(input, dim, descending).indices
 
 
+def _triangle(name: str, input: Tensor, keep: Any) -> Tensor:
+    """`input` where `keep`, asked of its last two dimensions, and zeros elsewhere."""
+    if input.ndim < 2:
+        raise RuntimeError(f"{name}: input tensor must have at least 2 dimensions")
+    zero = wrap(np.zeros((), input._array.dtype))  # of the same dtype: a mask stays a mask
+    return arithmetic.where(wrap(keep(np.ones(input._array.shape[-2:], bool))), input, zero)
+
+
 @public(ELEMENTWISE, out=True)
 def triu(input: Tensor, diagonal: int = 0) -> Tensor:
     """The upper triangle; zeros below."""
-    if input.ndim < 2:
-        raise RuntimeError("triu: input tensor must have at least 2 dimensions")
-    keep = np.triu(np.ones(input._array.shape[-2:], bool), diagonal)
-    return arithmetic.where(wrap(keep), input, 0)
+    return _triangle("triu", input, lambda ones: np.triu(ones, diagonal))
 
 
 @public(ELEMENTWISE, out=True)
 def tril(input: Tensor, diagonal: int = 0) -> Tensor:
     """The lower triangle; zeros above."""
-    if input.ndim < 2:
-        raise RuntimeError("tril: input tensor must have at least 2 dimensions")
-    keep = np.tril(np.ones(input._array.shape[-2:], bool), diagonal)
-    return arithmetic.where(wrap(keep), input, 0)
+    return _triangle("tril", input, lambda ones: np.tril(ones, diagonal))
+
+
+@public()
+def flip(input: Tensor, *dims: Any, **named: Any) -> Tensor:
+    """The elements in reverse order along the given dimensions."""
+    return apply(shape.flip, (input, _ints(dims or (named["dims"],))))
+
+
+@public(ELEMENTWISE, out=True)
+def clamp_min(input: Tensor, min: Any) -> Tensor:
+    """max(x, min)."""
+    return arithmetic.clamp(input, min)
+
+
+@public(ELEMENTWISE, out=True)
+def clamp_max(input: Tensor, max: Any) -> Tensor:
+    """min(x, max)."""
+    return arithmetic.clamp(input, None, max)
 
 
 @public()

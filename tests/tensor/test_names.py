@@ -58,6 +58,10 @@ def test_typed_constructors_are_pytorchs(make):
         lambda t: t.iinfo(t.float32),
         lambda t: t.set_float32_matmul_precision("best") if t is labtorch else t.zeros(0).item(),
         lambda t: t.ones(2).random_(5, 2),
+        lambda t: t.ones(2, requires_grad=True).resize_(3),
+        lambda t: t.poisson(-t.ones(1)),
+        lambda t: t.ones(2).exponential_(-1.0),
+        lambda t: t.ones(2).geometric_(2.0),
         lambda t: t.range(1, 3, 0),
         lambda t: t.range(3, 1),
         lambda t: t.frombuffer(bytearray(2), dtype=t.uint8, offset=9),
@@ -214,6 +218,11 @@ def test_switches_can_be_set_and_read():
         lambda t: t.arange(6).view(2, 3).t().storage().tolist(),
         lambda t: t.arange(2).untyped_storage().nbytes(),
         lambda t: [t.pi, t.e, t.inf, t.ones(2)[t.newaxis].shape],
+        lambda t: t.arange(6).resize_(2, 2).resize_as_(t.ones(4)),
+        lambda t: [t.triu(t.ones(2, 2, dtype=t.bool), 1), t.ones(2, 2).byte().tril()],
+        lambda t: [t.arange(6).view(2, 3).flip(0, 1), t.flip(t.arange(3), dims=[0])],
+        lambda t: [t.clamp_min(t.arange(4), 2), t.arange(4).clamp_max_(2)],
+        lambda t: [t.detach(t.ones(1)), t.poisson(t.zeros(2)), t.binomial(t.ones(2), t.ones(2))],
         lambda t: [t.sigmoid_(t.zeros(2)), t.relu_(t.tensor([-1.0, 1.0])), t.exp_(t.zeros(1))],
     ],
 )
@@ -232,6 +241,28 @@ def test_what_is_gone_says_what_to_use():
         labtorch.ones(2).to_sparse()
     with pytest.raises(NotImplementedError, match="log_prob"):
         labtorch.ones(2).reinforce(1.0)
+
+
+@pytest.mark.parametrize(
+    ("draw", "mean", "std"),
+    [
+        (lambda x: x.random_(10), 4.5, 2.87),
+        (lambda x: x.random_(2, 5), 3.0, 0.816),
+        (lambda x: x.exponential_(2.0), 0.5, 0.5),
+        (lambda x: x.geometric_(0.25), 4.0, 3.46),
+        (lambda x: x.log_normal_(0.0, 0.5), 1.133, 0.604),
+        (lambda x: x.cauchy_(1.0, 1e-3).clamp_(0, 2), 1.0, None),
+        (lambda x: labtorch.poisson(x.fill_(3.0)), 3.0, 1.732),
+        (lambda x: labtorch.binomial(x.fill_(10.0), labtorch.full_like(x, 0.3)), 3.0, 1.449),
+        (lambda x: labtorch.randint_like(x, 2, 5), 3.0, 0.816),
+    ],
+)
+def test_draws_have_their_mean_and_spread(draw, mean, std):
+    labtorch.manual_seed(0)
+    drawn = draw(labtorch.empty(50_000))
+    assert drawn.dtype is labtorch.float32
+    assert abs(drawn.mean().item() - mean) < 0.05
+    assert std is None or abs(drawn.std().item() - std) < 0.05
 
 
 def test_forked_random_numbers_leave_the_stream_where_it_was():
