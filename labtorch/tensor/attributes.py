@@ -124,32 +124,6 @@ def set_(self: Tensor, source: Tensor) -> Tensor:
     return self
 
 
-@method
-def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
-    """Another size, with as many of the elements as there are and go in; more are uninitialised."""
-    if self._requires_grad:
-        raise RuntimeError("cannot resize variables that require grad")
-    size = tuple(sizes[0]) if sizes and isinstance(sizes[0], (tuple, list)) else sizes
-    made = np.empty(size, self._array.dtype)
-    n = min(made.size, self._array.size)
-    made.reshape(-1)[:n] = self._array.reshape(-1)[:n]
-    self._array = made
-    self.version().written("resize_", errors.user_line())
-    return self
-
-
-@method
-def resize_as_(self: Tensor, the_template: Tensor, memory_format: Any = None) -> Tensor:
-    """`resize_` to the size of another tensor."""
-    return resize_(self, tuple(the_template.shape))
-
-
-@public(FUNCTION)
-def detach(input: Tensor) -> Tensor:
-    """The same memory outside the graph."""
-    return input.detach()
-
-
 @public(FUNCTION)
 def get_device(input: Tensor) -> Any:
     """The index of the GPU that it is on; -1 on the CPU."""

@@ -503,18 +503,6 @@ def flip(input: Tensor, *dims: Any, **named: Any) -> Tensor:
     return apply(shape.flip, (input, _ints(dims or (named["dims"],))))
 
 
-@public(ELEMENTWISE, out=True)
-def clamp_min(input: Tensor, min: Any) -> Tensor:
-    """max(x, min)."""
-    return arithmetic.clamp(input, min)
-
-
-@public(ELEMENTWISE, out=True)
-def clamp_max(input: Tensor, max: Any) -> Tensor:
-    """min(x, max)."""
-    return arithmetic.clamp(input, None, max)
-
-
 @public()
 def unique(
     input: Tensor,
