@@ -170,7 +170,7 @@ class _Call:
             is_dirty = any(before is each for each in ctx._dirty)
             if is_dirty or not is_input:
                 own[id(before)] = index
-            out._version = before.version()
+            out._counter = before.version()
             if any(before is each for each in ctx._constant):
                 out._node, out._requires_grad = None, False
             if is_dirty and out._node is not None:

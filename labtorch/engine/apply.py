@@ -62,8 +62,8 @@ def apply(op: Op, args: tuple) -> Any:
         number = sequence() if call is None else call.sequence
         out._node = thread.make_node(number, op, plan, args, arrays, (result,), (), (out,), thread)
         out._requires_grad = True
-    elif thread.inference and out._version is None:
-        out._version = variable.INFERENCE
+    elif thread.inference and out._counter is None:
+        out._counter = variable.INFERENCE
     if call is not None:
         events.op_ended(thread, call, (out,))
     return out
@@ -89,7 +89,7 @@ def _share(out: Variable, op: Op, args: tuple, array: Any, recorded: bool) -> No
     base = getattr(shown, "base", None)
     if shown is array or base is array or (base is not None and base is array.base):
         out._base = source if source._base is None else source._base
-        out._version = version = source.version()
+        out._counter = version = source.version()
         if recorded and (source._view is not None or source._base is None):
             out._view = (op, args)
             version.add_view(out)
@@ -122,8 +122,8 @@ def _wrap_several(
                 out._node, out._output, out._requires_grad = node, index, True
     elif thread.inference:
         for out in outs:
-            if out._version is None:
-                out._version = variable.INFERENCE
+            if out._counter is None:
+                out._counter = variable.INFERENCE
     if call is not None:
         call.kept = dict(zip(op.keeps, kept))
         events.op_ended(thread, call, outs)

@@ -362,8 +362,8 @@ def _accumulate(thread: Thread, reached: list[list], create_graph: bool) -> None
         elif before._node is None and before._array.flags.writeable:
             array = before._array
             array += g
-            if before._version is not None:
-                before._version.written("backward()")
+            if before._counter is not None:
+                before._counter.written("backward()")
         else:
             leaf._grad = wrap(before._array + g)
         if watched:

@@ -161,7 +161,7 @@ def _break_rings(moved: list[Variable], node: Any) -> None:
             tensor = places.get(id(value))
             if tensor is not None:
                 at.kept[i] = former(tensor)
-                at.kept[i]._version = tensor.version()  # so that it is seen to be stale
+                at.kept[i]._counter = tensor.version()  # so that it is seen to be stale
         for each in at.inputs:
             if each.__class__ is Node and each.sequence > oldest and each not in seen:
                 seen.add(each)

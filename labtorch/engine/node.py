@@ -167,10 +167,10 @@ class Node:
             if kind == ARGUMENT:
                 value = args[at]
                 if isinstance(value, Variable):
-                    counter = value._version
+                    counter = value._counter
                     version = 0 if counter is None else counter.count
                 elif isinstance(value, tuple) and value and isinstance(value[0], Variable):
-                    version = tuple(0 if v._version is None else v._version.count for v in value)
+                    version = tuple(0 if v._counter is None else v._counter.count for v in value)
             elif kind == OUTPUT:  # the array and its counter: the tensor itself would be a cycle
                 value = results[at]
                 counter = outs[at].version()
@@ -217,13 +217,13 @@ class Node:
             if version is None:
                 values.append(value)
             elif version.__class__ is int:
-                counter = value._version
+                counter = value._counter
                 if (0 if counter is None else counter.count) != version:
                     raise self._stale(value, counter, version)
                 values.append(value._array)
             elif isinstance(value, tuple):
                 for each, before in zip(value, version):
-                    counter = each._version
+                    counter = each._counter
                     if (0 if counter is None else counter.count) != before:
                         raise self._stale(each, counter, before)
                 values.append(tuple(each._array for each in value))
@@ -260,7 +260,7 @@ class Node:
         """The node's own output as a tensor again, in its place in the graph."""
         tensor = wrap(array)
         tensor._node, tensor._output, tensor._requires_grad = self, index, True
-        tensor._version = counter
+        tensor._counter = counter
         return tensor
 
     # ------------------------------------------------------------------ for those who look

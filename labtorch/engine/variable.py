@@ -87,7 +87,7 @@ class Variable:
     _node: Node | None = None  # the op call that made it; None for a leaf
     _output: int = 0  # which of that call's outputs it is
     _grad: Variable | None = None
-    _version: Version | None = None  # None until somebody counts
+    _counter: Version | None = None  # None until somebody counts
     _base: Variable | None = None  # the tensor whose memory this one shows
     _view: tuple | None = (
         None  # of a view that in-place ops may be recorded on: its op and arguments
@@ -101,13 +101,13 @@ class Variable:
 
     def version(self) -> Version:
         """The counter of this tensor's memory, made when first needed."""
-        if self._version is None:
-            self._version = Version()
-        return self._version
+        if self._counter is None:
+            self._counter = Version()
+        return self._counter
 
     def is_inference(self) -> bool:
         """Was the tensor made in inference mode?"""
-        return self._version is INFERENCE
+        return self._counter is INFERENCE
 
     def own_hooks(self, table: str) -> OrderedDict:
         """One of a leaf's tables of hooks, made when the first hook comes."""
@@ -130,5 +130,5 @@ def wrap_new(array: Any) -> Any:
     """As `wrap`, for a tensor that the user makes: an inference tensor in inference mode."""
     out = wrap(array)
     if local.thread.inference:
-        out._version = INFERENCE
+        out._counter = INFERENCE
     return out

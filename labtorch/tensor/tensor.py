@@ -274,10 +274,10 @@ class Tensor(Variable):
         return self._output
 
     @property
-    def _version_number(self) -> int:
+    def _version(self) -> int:
         if self.is_inference():
             raise RuntimeError("Inference tensors do not track version counter.")
-        return 0 if self._version is None else self._version.count
+        return 0 if self._counter is None else self._counter.count
 
     @property
     def retains_grad(self) -> bool:
@@ -294,7 +294,7 @@ class Tensor(Variable):
     def detach(self) -> Tensor:
         """The same memory outside the graph."""
         out = variable.wrap(self._array)
-        out._version = self.version()
+        out._counter = self.version()
         return out
 
     def detach_(self) -> Tensor:
@@ -469,7 +469,7 @@ class Tensor(Variable):
         apart = {
             "_array",
             "_grad",
-            "_version",
+            "_counter",
             "_base",
             "_view",
             "_hooks",

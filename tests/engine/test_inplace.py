@@ -48,12 +48,12 @@ def test_no_grad_writes_count_too():
 
 def test_versions_count_writes_and_are_shared_by_views():
     x = torch.zeros(3)
-    assert x._version_number == 0
+    assert x._version == 0
     x.add_(1)
     x[0] = 2
     x[1:].mul_(2)
     x.detach().zero_()
-    assert x._version_number == 4
+    assert x._version == 4
 
 
 # --------------------------------------------------------------------------------------- leaves
