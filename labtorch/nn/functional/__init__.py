@@ -45,6 +45,16 @@ from labtorch.nn.functional.attention import (
     multi_head_attention_forward,
     scaled_dot_product_attention,
 )
+from labtorch.nn.functional.conv import (
+    conv1d,
+    conv2d,
+    conv3d,
+    conv_transpose1d,
+    conv_transpose2d,
+    conv_transpose3d,
+    fold,
+    unfold,
+)
 from labtorch.nn.functional.dropout import (
     alpha_dropout,
     dropout,
@@ -82,6 +92,29 @@ from labtorch.nn.functional.normalization import (
     normalize,
     pairwise_distance,
     rms_norm,
+)
+from labtorch.nn.functional.pooling import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_avg_pool3d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+    adaptive_max_pool3d,
+    avg_pool1d,
+    avg_pool2d,
+    avg_pool3d,
+    lp_pool1d,
+    lp_pool2d,
+    lp_pool3d,
+    max_pool1d,
+    max_pool1d_with_indices,
+    max_pool2d,
+    max_pool2d_with_indices,
+    max_pool3d,
+    max_pool3d_with_indices,
+    max_unpool1d,
+    max_unpool2d,
+    max_unpool3d,
 )
 from labtorch.ops.linear import linear
 from labtorch.tensor.functions import one_hot, pad
