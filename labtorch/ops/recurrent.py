@@ -152,22 +152,24 @@ def _affine_gradients(d: Any, x: Any, previous: Any, w: _Weights, d_hidden: Any 
     return found
 
 
-def _back(call: _Call, g: list, hidden: Any, kernel: Any, needs: tuple) -> list:
-    """Through the layers from the last to the first; `kernel(k, x, g, *carried)` is one's rule.
+def _back(call: _Call, g: list, hidden: Any, kernel: Any, needs: tuple, depth: int = 1) -> list:
+    """Through the layers from the last to the first; `kernel(k, x, g, *carried)` is the rule of one
+    layer, or of a stack of `depth` layers, in one direction.
 
-    It returns the gradient of the layer's gates (of its input's part) and those of its weights, and
-    leaves in `carried` the gradient of the first states, having found that of the last.
+    It returns the gradient of its (first) layer's gates, by the part that x has in them, and those
+    of its weights, and leaves in `carried` the gradient of the first states, where it found that of
+    the last.
     """
     lib, width = call.lib, hidden.shape[-1]
     carried = [each.copy() for each in g[1:]]
     above: Any = call.padded(g[0])
     weights: list[Any] = []
-    for layer in reversed(range(call.layers)):
+    for layer in reversed(range(0, call.layers, depth)):
         x, below, found = call.input(layer, hidden), None, []
         for direction in range(call.directions):
             k = layer * call.directions + direction
             part = above[..., direction * width : (direction + 1) * width]
-            own = [each[k] for each in carried]
+            own = [each[k : k + depth] for each in carried]
             d, of_weights = kernel(k, call.along(k, x), call.along(k, part), *own)
             found += of_weights
             if layer or needs[0]:
@@ -180,12 +182,69 @@ def _back(call: _Call, g: list, hidden: Any, kernel: Any, needs: tuple) -> list:
 
 
 # ------------------------------------------------------------------------------------------- LSTM
+class _Stack:
+    """The arrays of an LSTM's call, laid out for speed; watchers see them by layer and step.
+
+    Features stand before sequences, so that each gate of a step is one run of memory. A step's
+    operand is one block of rows [x, 1, h], and its product with [W, b, U] all there is to add up.
+
+    Layers that only hand on their states are computed together, as a stack that is `depth` deep: at
+    tick s layer l is at its step t = s - l, and all that it needs is from tick s - 1. The rows of a
+    tick, [x, 1, h of layer 0, 1, h of layer 1, ...], hold every layer's operand in one piece.
+    """
+
+    def __init__(self, call: _Call, state: int, size: int, dtype: Any) -> None:
+        alone = call.directions > 1 or call.per % 2 or call.sizes is not None
+        self.depth = depth = 1 if alone or call.dropped is not None else call.layers
+        self.size, self.ticks = size, call.steps + depth - 1
+        self.features = max(call.weights[k].w_ih.shape[1] for k in range(0, call.count, depth))
+        make = call.lib.empty if call.sizes is None else call.lib.zeros
+        stacks, batch = call.count // depth, call.batch
+        rows = self.features + depth * (1 + state)
+        self.operands = make((stacks, self.ticks + 1, rows, batch), dtype)
+        self.gates = make((stacks, self.ticks, depth, 4, size, batch), dtype)
+        self.cells = make((stacks, self.ticks + 1, depth, size, batch), dtype)
+        own = self.operands[:, :, self.features :].reshape(
+            (*self.cells.shape[:3], 1 + state, batch)
+        )
+        own[:, :, :, 0] = 1
+        self.hidden = own[:, :, :, 1:]
+
+    def shown(self, call: _Call) -> tuple:
+        """Views of gates (L D, T, N, 4 H), cells and hidden (L D, T + 1, N, ...)."""
+        flat = self.gates.reshape((*self.gates.shape[:3], 4 * self.size, call.batch))
+        steps = (call.steps, call.steps + 1, call.steps + 1)
+        arrays = (flat, self.cells, self.hidden)
+        return tuple(_by_layer(call.lib, each, n) for each, n in zip(arrays, steps))
+
+    def rows(self, layer: int, w: _Weights) -> slice:
+        """Of a tick, the operand of a layer of the stack: [input, 1, h]."""
+        state = self.hidden.shape[3]
+        stop = self.features + (layer + 1) * (1 + state)
+        return slice(stop - state - 1 - w.w_ih.shape[1], stop)
+
+    def active(self, call: _Call, tick: int) -> tuple[int, int]:
+        """The layers lo, ..., hi - 1 have a step to do at this tick."""
+        return max(0, tick - call.steps + 1), min(self.depth, tick + 1)
+
+
+def _by_layer(lib: Any, x: Any, steps: int) -> Any:
+    """(stacks, ticks, depth, features, N) as (L D, steps, N, features), without a copy."""
+    stacks, _, depth, features, batch = x.shape
+    by_stack, by_tick, by_depth, by_feature, by_batch = x.strides
+    return lib.lib.stride_tricks.as_strided(
+        x,
+        (stacks * depth, steps, batch, features),
+        (by_stack if depth == 1 else by_tick + by_depth, by_tick, by_batch, by_feature),
+    )
+
+
 @op(
     r"\begin{aligned} i, f, o &= \sigma(W x_t + U h_{t-1} + b), \;"
     r" g = \tanh(W_g x_t + U_g h_{t-1} + b_g) \\"
     r" c_t &= f \odot c_{t-1} + i \odot g, \; h_t = o \odot \tanh c_t \end{aligned}",
     many=True,
-    keeps=("gates", "cells", "hidden"),
+    keeps=("gates", "cells", "hidden", "stack"),
 )
 def lstm(input, hx, cx, batch_sizes, dropped, layers, bidirectional, batch_first, *weights):
     """Long short-term memory: (output, h_n, c_n). Source: Hochreiter, Schmidhuber (1997).
@@ -193,34 +252,57 @@ def lstm(input, hx, cx, batch_sizes, dropped, layers, bidirectional, batch_first
     Kept: `gates` (L D, T, N, 4 H), in the order i, f, g, o; `cells` (L D, T + 1, N, H), `hidden`.
     """
     call = _Call(input, hx, batch_sizes, dropped, layers, bidirectional, batch_first, weights)
-    lib, size = call.lib, cx.shape[-1]
-    hidden, cells = call.states(hx.shape[-1], hx), call.states(size, cx)
-    gates = lib.empty((call.count, call.steps, call.batch, 4 * size), input.dtype)
-    scale = _scales(lib, "lstm", size, input.dtype)
-    shift = 1 - scale
-    update, term = lib.empty_like(gates[0, 0]), lib.empty_like(cells[0, 0])
-    for k, w in enumerate(call.weights):
-        x = call.input(k // call.directions, hidden)
-        bias = None if w.b_ih is None else (w.b_ih + w.b_hh) * scale
-        _projected(lib, x, w.w_ih * scale[:, None], bias, gates[k])
-        recurrent = lib.ascontiguousarray((w.w_hh * scale[:, None]).T)
-        a_k, c_k, h_k = (call.along(k, each[k]) for each in (gates, cells, hidden))
-        for t, n in enumerate(call.sizes_along(k)):
-            a, c, s, u = a_k[t, :n], c_k[t + 1, :n], term[:n], update[:n]
-            a += lib.matmul(h_k[t, :n], recurrent, out=u)
-            lib.tanh(a, out=a)
-            a *= scale
-            a += shift
-            i, f, g, o = (a[:, at : at + size] for at in range(0, 4 * size, size))
-            lib.multiply(f, c_k[t, :n], out=c)
-            c += lib.multiply(i, g, out=s)
-            lib.tanh(c, out=s)
-            if w.w_hr is None:
-                lib.multiply(o, s, out=h_k[t + 1, :n])
-            else:
-                s *= o
-                lib.matmul(s, w.w_hr.T, out=h_k[t + 1, :n])
-    return *call.results(hidden), call.last(cells), gates, cells, hidden
+    stack = _Stack(call, hx.shape[-1], cx.shape[-1], input.dtype)
+    gates, cells, hidden = stack.shown(call)
+    for k in range(call.count):
+        rows, sequences = call.first(k)
+        call.along(k, hidden[k])[rows, sequences] = hx[k]
+        call.along(k, cells[k])[rows, sequences] = cx[k]
+    for k in range(0, call.count, stack.depth):
+        x = call.along(k, call.input(k // call.directions, hidden))
+        _lstm_forward(call, stack, k, x)
+    return *call.results(hidden), call.last(cells), gates, cells, hidden, stack
+
+
+def _lstm_forward(call: _Call, stack: _Stack, k: int, x: Any) -> None:
+    """A stack of layers in one direction, from layer and direction `k`, in its order of time."""
+    lib, size, depth, at = call.lib, stack.size, stack.depth, k // stack.depth
+    weights = call.weights[k : k + depth]
+    operands, gates, cells, hidden = (
+        call.along(k, each[at]) for each in (stack.operands, stack.gates, stack.cells, stack.hidden)
+    )
+    sizes, features = call.sizes_along(k), x.shape[-1]
+    operands[: call.steps, stack.features - features : stack.features] = x.swapaxes(1, 2)
+    scale = _scales(lib, "lstm", size, x.dtype)[:, None]
+    joined = []
+    for w in weights:
+        bias = lib.zeros_like(scale) if w.b_ih is None else (w.b_ih + w.b_hh)[:, None]
+        joined.append(lib.concatenate([w.w_ih, bias, w.w_hh], axis=1) * scale)
+    # broadcast in advance: a product of equal shapes takes half the time
+    full = lib.repeat(scale, call.batch, axis=1).reshape(gates.shape[2:])
+    shift = 1 - full
+    taken = [stack.rows(layer, w) for layer, w in enumerate(weights)]
+    sums = gates.reshape((*gates.shape[:2], 4 * size, call.batch))
+    scratch, w_hr = lib.empty_like(cells[0]), weights[0].w_hr
+    for tick in range(stack.ticks):
+        lo, hi = stack.active(call, tick)
+        n = sizes[tick] if depth == 1 else call.batch
+        for layer in range(lo, hi):
+            operand = operands[tick, taken[layer], :n]
+            lib.matmul(joined[layer], operand, out=sums[tick, layer, :, :n])
+        a, c, s = gates[tick, lo:hi, ..., :n], cells[tick + 1, lo:hi, :, :n], scratch[lo:hi, :, :n]
+        lib.tanh(a, out=a)
+        a *= full[..., :n]
+        a += shift[..., :n]
+        lib.multiply(a[:, 1], cells[tick, lo:hi, :, :n], out=c)
+        c += lib.multiply(a[:, 0], a[:, 2], out=s)
+        lib.tanh(c, out=s)
+        h = hidden[tick + 1, lo:hi, :, :n]
+        if w_hr is None:
+            lib.multiply(a[:, 3], s, out=h)
+        else:
+            s *= a[:, 3]
+            lib.matmul(w_hr, s[0], out=h[0])
 
 
 @lstm.vjps(
@@ -237,7 +319,7 @@ def lstm(input, hx, cx, batch_sizes, dropped, layers, bidirectional, batch_first
 )
 def _(
     g, input, hx, cx, batch_sizes, dropped, layers, bidirectional, batch_first, weights, needs,
-    gates, cells, hidden,
+    gates, cells, hidden, stack,
 ):  # fmt: skip
     settings = (batch_sizes, dropped, layers, bidirectional, batch_first)
     if gates is None:
@@ -245,48 +327,75 @@ def _(
     call = _Call(input, hx, *settings, weights)
 
     def kernel(k: int, x: Any, above: Any, dh: Any, dc: Any) -> tuple[Any, list]:
-        return _lstm_back(call, k, x, above, dh, dc, *(
-            call.along(k, each[k]) for each in (gates, cells, hidden)
-        ))  # fmt: skip
+        return _lstm_back(call, stack, k, above, dh, dc)
 
-    return _back(call, g, hidden, kernel, needs)
+    return _back(call, g, hidden, kernel, needs, stack.depth)
 
 
 def _lstm_back(
-    call: _Call, k: int, x: Any, above: Any, dh: Any, dc: Any, gates: Any, cells: Any, hidden: Any
+    call: _Call, stack: _Stack, k: int, above: Any, carried_h: Any, carried_c: Any
 ) -> tuple[Any, list]:
-    """One layer in one direction, in its order of time. Local derivatives are those of the whole
-    sequence at once; only what depends on the next step is left to the loop."""
-    lib, w, size = call.lib, call.weights[k], cells.shape[-1]
-    i, f, g, o = (gates[..., at : at + size] for at in range(0, 4 * size, size))
+    """The rule of `_lstm_forward`. Local derivatives are those of the whole sequence at once; only
+    what depends on the next step is left to the loop."""
+    lib, size, depth, at = call.lib, stack.size, stack.depth, k // stack.depth
+    weights, batch, steps = call.weights[k : k + depth], call.batch, call.steps
+    operands, gates, cells = (
+        call.along(k, each[at]) for each in (stack.operands, stack.gates, stack.cells)
+    )
+    i, f, g, o = (gates[:, :, gate] for gate in range(4))
     bounded = lib.tanh(cells[1:])
-    d = gates - gates * gates
-    by_gate = d.reshape((*d.shape[:2], 4, size))
-    by_gate[:, :, 0] *= g
-    by_gate[:, :, 1] *= cells[:-1]
-    by_gate[:, :, 2] = (1 - g * g) * i
-    by_gate[:, :, 3] *= bounded
+    d = gates * gates
+    lib.subtract(gates, d, out=d)
+    d[:, :, 0] *= g
+    d[:, :, 1] *= cells[:-1]
+    d[:, :, 2] = i - i * (g * g)
+    d[:, :, 3] *= bounded
     if call.sizes is not None:
-        d *= call.along(k, call.active)[:, :, None]
-    through = o - o * (bounded * bounded)
-    projected: Any = None if w.w_hr is None else lib.zeros(above.shape, above.dtype)
-    for t, n in reversed(list(enumerate(call.sizes_along(k)))):
-        h, c, a = dh[:n], dc[:n], by_gate[t, :n]
-        h += above[t, :n]
+        d *= call.along(k, call.active)[:, None, None, None]
+    through = bounded * bounded
+    through *= o
+    lib.subtract(o, through, out=through)
+    above = lib.ascontiguousarray(above.swapaxes(1, 2))
+    dh, dc = (lib.ascontiguousarray(each.swapaxes(1, 2)) for each in (carried_h, carried_c))
+    sums = d.reshape((*d.shape[:2], 4 * size, batch))
+    scratch, below = lib.empty_like(dc), lib.empty_like(dh[0])
+    w_hr = weights[0].w_hr
+    projected: Any = None if w_hr is None else lib.zeros_like(above)
+    sizes = call.sizes_along(k)
+    for tick in reversed(range(stack.ticks)):
+        lo, hi = stack.active(call, tick)
+        n = sizes[tick] if depth == 1 else batch
+        h, c, a = dh[lo:hi, :, :n], dc[lo:hi, :, :n], d[tick, lo:hi, ..., :n]
+        if hi == depth:
+            h[-1] += above[tick - depth + 1, :, :n]
         m = h
-        if w.w_hr is not None:
-            projected[t, :n] = h
-            m = h.dot(w.w_hr)
-        c += m * through[t, :n]
+        if w_hr is not None:
+            projected[tick, :, :n] = h[0]
+            m = lib.matmul(w_hr.T, h)
+        c += lib.multiply(m, through[tick, lo:hi, :, :n], out=scratch[lo:hi, :, :n])
         a[:, :3] *= c[:, None]
         a[:, 3] *= m
-        c *= f[t, :n]
-        lib.matmul(d[t, :n], w.w_hh, out=h)
-    found = _affine_gradients(d, x, hidden[:-1], w)
-    if projected is not None:
-        rows = projected.reshape((-1, projected.shape[-1]))
-        found.append(rows.T.dot((o * bounded).reshape((-1, size))))
-    return d, found
+        c *= f[tick, lo:hi, :, :n]
+        for layer in range(lo, hi):
+            w, product = weights[layer], sums[tick, layer, :, :n]
+            lib.matmul(w.w_hh.T, product, out=dh[layer, :, :n])
+            if layer:  # to the state of the layer below at the same step, which is a tick earlier
+                dh[layer - 1] += lib.matmul(w.w_ih.T, product, out=below)
+    carried_h[...], carried_c[...] = dh.swapaxes(1, 2), dc.swapaxes(1, 2)
+    found = []
+    for layer, w in enumerate(weights):
+        own = slice(layer, layer + steps)
+        rows, features = stack.rows(layer, w), w.w_ih.shape[1]
+        flat = sums[own, layer].swapaxes(0, 1).reshape((4 * size, -1))
+        operand = operands[own, rows].swapaxes(0, 1).reshape((rows.stop - rows.start, -1))
+        product = flat.dot(operand.T)
+        bias = product[:, features]
+        biases = [] if w.b_ih is None else [bias, bias.copy()]
+        found += [product[:, :features], product[:, features + 1 :], *biases]
+        if w_hr is not None:
+            inner = (o[:, 0] * bounded[:, 0]).swapaxes(0, 1).reshape((size, -1))
+            found.append(projected.swapaxes(0, 1).reshape((len(below), -1)).dot(inner.T))
+    return sums[:steps, 0].swapaxes(1, 2), found
 
 
 # -------------------------------------------------------------------------------------------- GRU
@@ -355,7 +464,7 @@ def _(
     call = _Call(input, hx, *settings, weights)
 
     def kernel(k: int, x: Any, above: Any, dh: Any) -> tuple[Any, list]:
-        return _gru_back(call, k, x, above, dh, *(
+        return _gru_back(call, k, x, above, dh[0], *(
             call.along(k, each[k]) for each in (gates, candidates, hidden)
         ))  # fmt: skip
 
@@ -438,7 +547,7 @@ def _(
     call = _Call(input, hx, *settings, weights)
 
     def kernel(k: int, x: Any, above: Any, dh: Any) -> tuple[Any, list]:
-        return _rnn_back(call, k, x, above, dh, call.along(k, hidden[k]), relu)
+        return _rnn_back(call, k, x, above, dh[0], call.along(k, hidden[k]), relu)
 
     found = _back(call, g, hidden, kernel, needs)
     return [*found[:2], None, *found[2:]]

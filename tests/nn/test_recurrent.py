@@ -58,6 +58,16 @@ def test_layers_are_pytorchs(kind: str, options: dict, given: bool):
 
 
 @pytest.mark.oracle
+@pytest.mark.parametrize("steps", [1, 2, 6])
+def test_layers_that_are_computed_together_are_pytorchs(steps: int):
+    def run(torch: Any, x: Any, h: Any, c: Any) -> Any:
+        module = layer(torch, "LSTM", 2, 3, 4)
+        return with_gradients(torch, module, flat(module(x, (h, c))))
+
+    same(run, randn(steps, 2, 2), randn(4, 2, 3, seed=1), randn(4, 2, 3, seed=2))
+
+
+@pytest.mark.oracle
 def test_projections_and_relu_are_pytorchs():
     def projected(torch: Any, x: Any) -> Any:
         module = layer(torch, "LSTM", 3, 4, 2, bidirectional=True, proj_size=2)
