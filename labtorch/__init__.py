@@ -135,6 +135,7 @@ from labtorch import (
     optim,
     profiler,
     random,
+    signal,
     special,
     testing,
     utils,

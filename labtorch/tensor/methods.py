@@ -24,8 +24,10 @@ from labtorch.tensor import (
     products,  # noqa: F401
     random,
     settings,  # noqa: F401
+    spectra,  # noqa: F401
     statistics,  # noqa: F401
     typed,  # noqa: F401
+    windows,  # noqa: F401
 )
 from labtorch.tensor.tensor import Tensor
 

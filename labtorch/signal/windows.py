@@ -1,0 +1,5 @@
+"""Windows, under PyTorch's path."""
+
+from labtorch.engine.public import names as _names
+
+globals().update(_names("signal.windows"))
