@@ -40,6 +40,23 @@ from labtorch.nn.activation import (
     Tanhshrink,
     Threshold,
 )
+from labtorch.nn.batchnorm import (
+    BatchNorm1d,
+    BatchNorm2d,
+    BatchNorm3d,
+    GroupNorm,
+    InstanceNorm1d,
+    InstanceNorm2d,
+    InstanceNorm3d,
+    LazyBatchNorm1d,
+    LazyBatchNorm2d,
+    LazyBatchNorm3d,
+    LazyInstanceNorm1d,
+    LazyInstanceNorm2d,
+    LazyInstanceNorm3d,
+    LocalResponseNorm,
+    SyncBatchNorm,
+)
 from labtorch.nn.containers import (
     ModuleDict,
     ModuleList,

@@ -7,7 +7,7 @@ from typing import Any
 from labtorch.backend.arrays import namespace
 from labtorch.engine.op import op
 from labtorch.ops.arithmetic import rsqrt
-from labtorch.ops.reduction import mean, var
+from labtorch.ops.reduction import mean, sum, var
 from labtorch.ops.shape import sum_to
 
 
@@ -123,3 +123,156 @@ def _(g, input, normalized_shape, weight, eps):
 @rms_norm.vjp("weight", r"\bar w = \sum \bar y \odot \hat x")
 def _(g, input, normalized_shape, eps, weight_shape):
     return sum_to(g * (input * _rms_scale(input, normalized_shape, eps)), weight_shape)
+
+
+# -------------------------------------------------------------------- statistics per channel
+def _channels(input: Any) -> tuple[tuple[int, ...], tuple[int, ...], int]:
+    """The dimensions to reduce, the shape of a channel's number, and how many elements it has."""
+    shape = tuple(input.shape)
+    axes = (0, *range(2, len(shape)))
+    n = 1
+    for d in axes:
+        n *= shape[d]
+    return axes, (1, -1) + (1,) * (len(shape) - 2), n
+
+
+def _check_channels(name: str, channels: int, **given: Any) -> None:
+    for what, each in given.items():
+        if each is not None and each.shape != (channels,):
+            raise RuntimeError(
+                f"{what} should contain {channels} elements not {each.size}: {name} has one per "
+                "channel, dimension 1 of its input"
+            )
+
+
+@op(
+    r"y = \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} \odot w + b",
+    keeps=("normalized", "scale"),
+)
+def batch_norm(
+    input,
+    running_mean=None,
+    running_var=None,
+    weight=None,
+    bias=None,
+    training=False,
+    momentum=0.1,
+    eps=1e-5,
+):
+    """Mean 0 and variance 1 per channel: over the batch while training, else by the running ones.
+
+    While training, these move to the batch's by `momentum`, in place. Source: Ioffe, Szegedy
+    (2015).
+    """
+    lib = namespace(input)
+    axes, spread, n = _channels(input)
+    channels = input.shape[1]
+    statistics = {"running_mean": running_mean, "running_var": running_var}
+    _check_channels("batch_norm", channels, **statistics, weight=weight, bias=bias)
+    if training:
+        mu = input.mean(axis=axes, keepdims=True)
+        centred = input - mu
+        variance = lib.square(centred).mean(axis=axes)
+        if running_mean is not None and n:
+            unbiased = variance * (n / max(n - 1, 1))
+            running_mean += momentum * (mu.reshape(-1) - running_mean).astype(running_mean.dtype)
+            running_var += momentum * (unbiased - running_var).astype(running_var.dtype)
+    else:
+        variance = running_var.astype(input.dtype, copy=False)
+        centred = input - running_mean.astype(input.dtype, copy=False).reshape(spread)
+    scale = (1 / lib.sqrt(variance + eps)).astype(input.dtype).reshape(spread)
+    centred *= scale
+    y = centred if weight is None else centred * weight.reshape(spread)
+    if bias is not None:
+        y = y + bias.reshape(spread)
+    return y, centred, scale
+
+
+@batch_norm.vjps(
+    "input",
+    "weight",
+    "bias",
+    formula=r"\bar x = \tfrac{w}{\sigma} \bigl(\bar y - \operatorname{mean} \bar y "
+    r"- \hat x \operatorname{mean}(\bar y \hat x)\bigr), \; \bar w = \sum \bar y \odot \hat x, \; "
+    r"\bar b = \sum \bar y",
+)
+def _(g, input, running_mean, running_var, weight, training, eps, normalized, scale, needs):
+    axes, spread, n = _channels(input)
+    if normalized is None:  # a recorded pass: from the input again
+        if training:
+            mu, variance = mean(input, axes, True), var(input, axes, 0, True)
+        else:
+            mu, variance = (x.reshape(spread) for x in (running_mean, running_var))
+        scale = rsqrt(variance + eps)
+        normalized = (input - mu) * scale
+    total, along = sum(g, axes, True), sum(g * normalized, axes, True)
+    gradients: list[Any] = [None] * 8
+    if needs[0]:
+        gradient = g - total / n - normalized * (along / n) if training else g
+        gradients[0] = gradient * (scale if weight is None else scale * weight.reshape(spread))
+    gradients[3], gradients[4] = along.reshape((-1,)), total.reshape((-1,))
+    return gradients
+
+
+@op(
+    r"y = \frac{x - \mu_g}{\sqrt{\sigma_g^2 + \epsilon}} \odot w + b", keeps=("normalized", "scale")
+)
+def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
+    """Mean 0 and variance 1 per sample and group of channels. Source: Wu, He (2018)."""
+    lib, (_, spread, _) = namespace(input), _channels(input)
+    channels = input.shape[1]
+    if num_groups <= 0 or channels % num_groups:
+        raise RuntimeError(
+            f"Expected number of channels in input to be divisible by num_groups, but got input of "
+            f"shape {list(input.shape)} and num_groups={num_groups}"
+        )
+    for what, given in (("weight", weight), ("bias", bias)):
+        if given is not None and given.shape != (channels,):
+            raise RuntimeError(
+                f"Expected {what} to be a vector of size equal to the number of channels in input, "
+                f"but got {what} of shape {list(given.shape)} and input of shape "
+                f"{list(input.shape)}"
+            )
+    rows = input.reshape(_groups(input, num_groups))
+    centred = rows - rows.mean(axis=2, keepdims=True)
+    scale = 1 / lib.sqrt(lib.square(centred).mean(axis=2, keepdims=True) + eps)
+    centred *= scale
+    y = normalized = centred.reshape(input.shape)
+    if weight is not None:
+        y = y * weight.reshape(spread)
+    if bias is not None:
+        y = y + bias.reshape(spread)
+    return y, normalized, scale
+
+
+def _groups(input: Any, num_groups: int) -> tuple[int, int, int]:
+    """The shape with the elements of a group in a row."""
+    n = 1
+    for size in input.shape[1:]:
+        n *= size
+    return input.shape[0], num_groups, n // num_groups
+
+
+@group_norm.vjps(
+    "input",
+    "weight",
+    "bias",
+    formula=r"\bar x = \tfrac{1}{\sigma_g} \bigl(h - \operatorname{mean}_g h "
+    r"- \hat x \operatorname{mean}_g(h \hat x)\bigr), \; h = \bar y \odot w, \; "
+    r"\bar w = \sum \bar y \odot \hat x, \; \bar b = \sum \bar y",
+)
+def _(g, input, num_groups, weight, eps, normalized, scale, needs):
+    axes, spread, _ = _channels(input)
+    shape, rows = tuple(input.shape), _groups(input, num_groups)
+    if normalized is None:
+        x = input.reshape(rows)
+        scale = rsqrt(var(x, 2, 0, True) + eps)
+        normalized = ((x - mean(x, 2, True)) * scale).reshape(shape)
+    gradients: list[Any] = [None] * 5
+    if needs[0]:
+        h = (g if weight is None else g * weight.reshape(spread)).reshape(rows)
+        x = normalized.reshape(rows)
+        gradient = (h - mean(h, 2, True) - x * mean(h * x, 2, True)) * scale
+        gradients[0] = gradient.reshape(shape)
+    gradients[2], gradients[3] = sum(g * normalized, axes), sum(g, axes)
+    return gradients

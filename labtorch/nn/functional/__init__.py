@@ -87,8 +87,12 @@ from labtorch.nn.functional.loss import (
     triplet_margin_with_distance_loss,
 )
 from labtorch.nn.functional.normalization import (
+    batch_norm,
     cosine_similarity,
+    group_norm,
+    instance_norm,
     layer_norm,
+    local_response_norm,
     normalize,
     pairwise_distance,
     rms_norm,
