@@ -145,9 +145,27 @@ def _check_channels(name: str, channels: int, **given: Any) -> None:
             )
 
 
+def _per_channel(x: Any, y: Any = None) -> Any:
+    """The sum of x (or of x y) over all but the channels, each channel's in one number."""
+    if hasattr(x, "_array") or hasattr(y, "_array"):
+        axes, spread, _ = _channels(x)
+        return sum(x if y is None else x * y, axes).reshape(spread)
+    lib, (_, spread, _) = namespace(x), _channels(x)
+    operands = [x] if y is None else [x, y]
+    if all(each.strides[1] == each.itemsize for each in operands):  # channels last in memory
+        operands = [lib.moveaxis(each, 1, -1).reshape(-1, each.shape[1]) for each in operands]
+        letters = "mc"
+    else:
+        operands = [each.reshape(*each.shape[:2], -1) for each in operands if each.size]
+        letters = "ncl"
+    if not operands or not operands[0].size:
+        return lib.zeros(x.shape[1], x.dtype).reshape(spread)
+    return lib.einsum(",".join([letters] * len(operands)) + "->c", *operands).reshape(spread)
+
+
 @op(
     r"y = \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} \odot w + b",
-    keeps=("normalized", "scale"),
+    keeps=("centre", "scale"),
 )
 def batch_norm(
     input,
@@ -162,30 +180,27 @@ def batch_norm(
     """Mean 0 and variance 1 per channel: over the batch while training, else by the running ones.
 
     While training, these move to the batch's by `momentum`, in place. Source: Ioffe, Szegedy
-    (2015).
+    (2015). `centre` and `scale` are the mean and 1 / the standard deviation that were used.
     """
-    lib = namespace(input)
-    axes, spread, n = _channels(input)
-    channels = input.shape[1]
+    lib, (_, spread, n) = namespace(input), _channels(input)
     statistics = {"running_mean": running_mean, "running_var": running_var}
-    _check_channels("batch_norm", channels, **statistics, weight=weight, bias=bias)
+    _check_channels("batch_norm", input.shape[1], **statistics, weight=weight, bias=bias)
     if training:
-        mu = input.mean(axis=axes, keepdims=True)
-        centred = input - mu
-        variance = lib.square(centred).mean(axis=axes)
+        centre = _per_channel(input) / max(n, 1)
+        y = input - centre
+        variance = _per_channel(y, y) / max(n, 1)
         if running_mean is not None and n:
-            unbiased = variance * (n / max(n - 1, 1))
-            running_mean += momentum * (mu.reshape(-1) - running_mean).astype(running_mean.dtype)
-            running_var += momentum * (unbiased - running_var).astype(running_var.dtype)
+            unbiased = variance.reshape(-1) * (n / max(n - 1, 1))
+            running_mean += momentum * (centre.reshape(-1) - running_mean)
+            running_var += momentum * (unbiased - running_var)
     else:
-        variance = running_var.astype(input.dtype, copy=False)
-        centred = input - running_mean.astype(input.dtype, copy=False).reshape(spread)
-    scale = (1 / lib.sqrt(variance + eps)).astype(input.dtype).reshape(spread)
-    centred *= scale
-    y = centred if weight is None else centred * weight.reshape(spread)
+        centre, variance = (x.astype(input.dtype).reshape(spread) for x in statistics.values())
+        y = input - centre
+    scale = 1 / lib.sqrt(variance + eps)
+    y *= scale if weight is None else scale * weight.reshape(spread)
     if bias is not None:
-        y = y + bias.reshape(spread)
-    return y, centred, scale
+        y += bias.reshape(spread)
+    return y, centre, scale
 
 
 @batch_norm.vjps(
@@ -196,20 +211,23 @@ def batch_norm(
     r"- \hat x \operatorname{mean}(\bar y \hat x)\bigr), \; \bar w = \sum \bar y \odot \hat x, \; "
     r"\bar b = \sum \bar y",
 )
-def _(g, input, running_mean, running_var, weight, training, eps, normalized, scale, needs):
+def _(g, input, running_mean, running_var, weight, training, eps, centre, scale, needs):
     axes, spread, n = _channels(input)
-    if normalized is None:  # a recorded pass: from the input again
+    if centre is None:  # a recorded pass: from the input again
         if training:
-            mu, variance = mean(input, axes, True), var(input, axes, 0, True)
+            centre, variance = mean(input, axes, True), var(input, axes, 0, True)
         else:
-            mu, variance = (x.reshape(spread) for x in (running_mean, running_var))
+            centre, variance = (x.reshape(spread) for x in (running_mean, running_var))
         scale = rsqrt(variance + eps)
-        normalized = (input - mu) * scale
-    total, along = sum(g, axes, True), sum(g * normalized, axes, True)
+    centred = input - centre
+    total, along = _per_channel(g), _per_channel(g, centred) * scale
     gradients: list[Any] = [None] * 8
     if needs[0]:
-        gradient = g - total / n - normalized * (along / n) if training else g
-        gradients[0] = gradient * (scale if weight is None else scale * weight.reshape(spread))
+        slope = scale if weight is None else scale * weight.reshape(spread)
+        gradients[0] = g * slope
+        if training:
+            lost = centred * (slope * scale * along / n) + slope * total / n
+            gradients[0] = gradients[0] - lost
     gradients[3], gradients[4] = along.reshape((-1,)), total.reshape((-1,))
     return gradients
 

@@ -87,6 +87,8 @@ def batch_norm(
     With `training`, over the batch, and the running statistics move to the batch's by `momentum`;
     else by the running statistics.
     """
+    if training and eps <= 0:
+        raise ValueError(f"batch_norm eps must be positive during training, but got {eps}")
     if input.ndim < 2:  # no channels: only an empty one passes
         return input.clone()  # type: ignore[no-any-return]
     if training:
