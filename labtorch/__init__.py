@@ -130,6 +130,7 @@ from labtorch import (
     func,
     jit,
     linalg,
+    masked,
     mps,
     nn,
     optim,

@@ -478,13 +478,13 @@ def where(condition, input, other):
 
 
 @where.vjp("input", r"\bar a = \bar y \odot c")
-def _(g, condition):
-    return g * condition
+def _(g, condition):  # not g * c: what is NaN where it is not taken stays out
+    return where(condition, g, 0.0)
 
 
 @where.vjp("other", r"\bar b = \bar y \odot \lnot c")
 def _(g, condition):
-    return g * ~condition
+    return where(condition, 0.0, g)
 
 
 @op(r"y = \bar x", name="conj")

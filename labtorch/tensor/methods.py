@@ -21,6 +21,7 @@ from labtorch.tensor import (
     creation,
     functions,
     lowrank,  # noqa: F401 - public functions
+    masking,  # noqa: F401
     products,  # noqa: F401
     random,
     settings,  # noqa: F401
