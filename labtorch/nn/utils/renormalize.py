@@ -54,7 +54,7 @@ class SpectralNorm(_Hook):
         weight, u, v = (getattr(module, f"{self.name}_{part}") for part in ("orig", "u", "v"))
         matrix = as_matrix(weight, self.dim)
         if module.training:
-            _iterate(matrix.detach(), u, v, self.n_power_iterations, self.eps)
+            _iterate(matrix.detach().T, v, u, self.n_power_iterations, self.eps)  # v comes first
         return weight / u.clone().dot(matrix.mv(v.clone()))
 
 
