@@ -74,6 +74,13 @@ class save_on_cpu(saved_tensors_hooks):
         )
 
 
+class allow_mutation_on_saved_tensors(saved_tensors_hooks):
+    """Inside the block, what is saved for backward is saved as a copy, and may be written to."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda tensor: tensor.clone(), lambda copy: copy)
+
+
 class disable_saved_tensors_hooks(saved_tensors_hooks):
     """Inside the block, `saved_tensors_hooks` raises `error_message`."""
 
@@ -123,8 +130,7 @@ def register_multi_grad_hook(
         return lambda gradient: note(index, gradient)
 
     handles = [each.register_hook(listener(i)) for i, each in enumerate(tensors)]  # type: ignore
-    for first, second in zip(handles, handles[1:]):
-        first.also = second
+    handles[0].also = tuple(handles[1:])
     return handles[0]
 
 
@@ -137,6 +143,7 @@ def increment_version(tensor: Variable | Sequence[Variable]) -> None:
 __all__ = [
     "GradientEdge",
     "Node",
+    "allow_mutation_on_saved_tensors",
     "disable_saved_tensors_hooks",
     "get_gradient_edge",
     "increment_version",

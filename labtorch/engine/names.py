@@ -81,11 +81,18 @@ def _pow(saved: Saved) -> str:
     return "PowBackward1" if hasattr(exponent, "shape") else "PowBackward0"
 
 
+def _transpose(saved: Saved) -> str:
+    return (
+        "TBackward0" if (saved.get("dim0"), saved.get("dim1")) == (1, 0) else "TransposeBackward0"
+    )
+
+
 NAMES: dict[str, str | Callable[[Saved], str]] = {
     "linear": _linear,
     "matmul": _matmul,
     "getitem": _getitem,
     "pow": _pow,
+    "transpose": _transpose,
     "sum": _along("Sum"),
     "mean": _along("Mean"),
     "prod": _along("Prod"),

@@ -32,7 +32,7 @@ SAVED_AS = {"self": "input", "result": "output", "mat1": "input", "mat2": "weigh
 class RemovableHandle:
     """Removes a hook; what the `register_*hook` methods return."""
 
-    also: RemovableHandle | None = None  # a second one, removed with it
+    also: tuple[RemovableHandle, ...] = ()  # others, removed with it
 
     def __init__(self, hooks: dict) -> None:
         self.hooks, self.id = hooks, sequence()
@@ -46,8 +46,8 @@ class RemovableHandle:
 
     def remove(self) -> None:
         self.hooks.pop(self.id, None)
-        if self.also is not None:
-            self.also.remove()
+        for each in self.also:
+            each.remove()
 
     def __enter__(self) -> RemovableHandle:
         return self
@@ -418,7 +418,7 @@ class AccumulateGrad:
             arrived.clear()
 
         handle = RemovableHandle.of(self.variable.own_hooks("_post_accumulate"), after)
-        handle.also = noting
+        handle.also = (noting,)
         return handle
 
 

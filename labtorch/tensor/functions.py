@@ -89,7 +89,8 @@ def t(input: Tensor) -> Tensor:
     """The transpose of a matrix (vectors stay as they are)."""
     if input.ndim > 2:
         raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {input.ndim}D")
-    return shape.transpose(input, 0, 1) if input.ndim == 2 else shape.alias(input)
+    # (1, 0) and not (0, 1): so the node knows that it is to be called TBackward0
+    return shape.transpose(input, 1, 0) if input.ndim == 2 else shape.alias(input)
 
 
 @public()

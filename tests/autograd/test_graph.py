@@ -113,6 +113,18 @@ def test_save_on_cpu_and_hooks_that_are_refused():
 
 
 @pytest.mark.oracle
+def test_what_is_saved_may_be_written_to_where_that_is_allowed():
+    def program(t, x):
+        with t.autograd.graph.allow_mutation_on_saved_tensors():
+            y = x * 1
+            z = y * y
+            y.sin_()
+        return z + y
+
+    same(program, randn(3))
+
+
+@pytest.mark.oracle
 @pytest.mark.parametrize("mode", ["all", "any"])
 def test_hooks_on_several_tensors(mode):
     def program(t, x):

@@ -33,6 +33,7 @@ NAMED = [
     lambda t, x: x.reshape(9),
     lambda t, x: x.flatten(),
     lambda t, x: x.transpose(0, 1),
+    lambda t, x: x.t(),
     lambda t, x: x.permute(1, 0),
     lambda t, x: x.unsqueeze(0),
     lambda t, x: x[0].expand(2, 3),
