@@ -92,3 +92,21 @@ def test_multi_dot_takes_the_cheapest_order():
 
     assert _cheapest([10, 100, 5, 50])[0, 2] == 1
     assert _cheapest([50, 5, 100, 10])[0, 2] == 0
+
+
+@pytest.mark.parametrize("hermitian", [False, True])
+def test_ldl_solves_what_is_not_positive(hermitian):
+    a = randn(6, 5, 5) + 1j * randn(6, 5, 5, seed=3)
+    a = a + (a.conj() if hermitian else a).swapaxes(-1, -2)
+    a[0] -= np.diag(np.diag(a[0]))  # zeros on the diagonal: blocks of 2
+    A, B = labtorch.tensor(a), labtorch.tensor(randn(6, 5, 2) + 0j)
+    LD, pivots = labtorch.linalg.ldl_factor(A, hermitian=hermitian)
+    assert (pivots < 0).any()
+    X = labtorch.linalg.ldl_solve(LD, pivots, B, hermitian=hermitian)
+    np.testing.assert_allclose((A @ X).numpy(), B.numpy(), atol=1e-10)
+
+
+@pytest.mark.oracle
+def test_ldl_factors_are_pytorchs():
+    a = randn(8, 5, 5)
+    same(lambda t, a: t.linalg.ldl_factor(a + a.mT), a, gradients=False)

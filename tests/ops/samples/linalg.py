@@ -67,6 +67,10 @@ SAMPLES = {
     "decompositions.eig": [(SQUARE,), (COMPLEX,)],
     "decompositions.eigvals": [(BATCH,), (COMPLEX,)],
     "decompositions.lu_factor_ex": [(BATCH,), (TALL,), (WIDE,), (COMPLEX,), (SQUARE, False)],
+    "ldl.ldl_solve": [
+        (SQUARE, np.array([1, -3, -3]), x(3, 2)),
+        (BATCH, np.array([3, 2, 3]), x(3, 1)),
+    ],
     "linalg.inv": [(BATCH,), (COMPLEX,)],
     "linalg.solve": [
         *[(BATCH, x(3, 2)), (SQUARE, x(3)), (BATCH, x(2, 3)), (SQUARE, x(2, 3), False)],
