@@ -125,7 +125,6 @@ from labtorch import (
     backends,
     compiler,
     cuda,
-    distributions,
     fft,
     func,
     jit,
@@ -134,11 +133,9 @@ from labtorch import (
     mps,
     nn,
     optim,
-    profiler,
     random,
     signal,
     special,
-    testing,
     utils,
     version,
 )
@@ -152,7 +149,7 @@ if _TYPE_CHECKING:
 
     def __getattr__(name: str) -> _Any: ...
 else:
-    __getattr__ = _explains("", globals())
+    __getattr__ = _explains("", globals(), later=("distributions", "profiler", "testing"))
 
 
 __version__ = version.__version__

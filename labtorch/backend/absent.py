@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -27,17 +28,22 @@ HINTS = {
 }
 
 
-def explains(space: str, have: dict[str, Any]) -> Callable[[str], Any]:
-    """A module's `__getattr__`, for names that `have`, its namespace, does not hold."""
+def explains(space: str, have: dict[str, Any], later: tuple[str, ...] = ()) -> Callable[[str], Any]:
+    """A module's `__getattr__`, for names that `have`, its namespace, does not hold.
+
+    Submodules named in `later` are imported when they are first asked for.
+    """
 
     def __getattr__(name: str) -> Any:
+        if name in later:
+            return importlib.import_module(f"{have['__name__']}.{name}")
         path = f"{space}.{name}" if space else name
         message = f"module 'labtorch{'.' + space if space else ''}' has no attribute '{name}'"
         if not name.startswith("_"):
             if path in HINTS:
                 message += f": {HINTS[path]}"
             else:
-                public = [each for each in have if not each.startswith("_")]
+                public = [each for each in (*have, *later) if not each.startswith("_")]
                 near = difflib.get_close_matches(name, public, 3, 0.7)
                 message += f": is it {' or '.join(near)}?" if near else ""
         raise AttributeError(message, name=name)
