@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 _limiter = None
 
@@ -33,3 +37,46 @@ def set_num_threads(n: int) -> None:
         )
         return
     _limiter = threadpool_limits(n, user_api="blas")
+
+
+@functools.cache
+def _libraries() -> list:
+    """Handles of the BLAS libraries at work; none without threadpoolctl."""
+    try:
+        from threadpoolctl import ThreadpoolController
+    except ImportError:
+        return []
+    return ThreadpoolController().select(user_api="blas").lib_controllers
+
+
+_lock = threading.Lock()
+_inside = 0  # how many threads of work are in `one_thread` now
+_before: list[int] = []  # the numbers of threads to go back to
+
+
+@contextmanager
+def one_thread(work: int) -> Iterator[None]:
+    """Let a loop of small matrix products run on one thread of the BLAS.
+
+    For products of less than 2^21 multiplications (`work` of one of them), waking the others costs
+    as much as it saves, and on a busy machine far more.
+    """
+    global _inside, _before
+    libraries = _libraries() if work < 1 << 21 else []
+    if not libraries:
+        yield
+        return
+    with _lock:
+        if not _inside:
+            _before = [each.num_threads for each in libraries]
+            for each in libraries:
+                each.set_num_threads(1)
+        _inside += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _inside -= 1
+            if not _inside:
+                for each, count in zip(libraries, _before):
+                    each.set_num_threads(count)

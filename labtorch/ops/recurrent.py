@@ -18,6 +18,7 @@ from __future__ import annotations
 from typing import Any
 
 from labtorch.backend.arrays import namespace
+from labtorch.backend.threads import one_thread
 from labtorch.engine.op import op
 from labtorch.ops.unrolled import gradients_of_unrolled, gru_step, lstm_step, rnn_step
 
@@ -258,9 +259,10 @@ def lstm(input, hx, cx, batch_sizes, dropped, layers, bidirectional, batch_first
         rows, sequences = call.first(k)
         call.along(k, hidden[k])[rows, sequences] = hx[k]
         call.along(k, cells[k])[rows, sequences] = cx[k]
-    for k in range(0, call.count, stack.depth):
-        x = call.along(k, call.input(k // call.directions, hidden))
-        _lstm_forward(call, stack, k, x)
+    with one_thread(gates[0, 0].size * (stack.features + hidden.shape[-1])):
+        for k in range(0, call.count, stack.depth):
+            x = call.along(k, call.input(k // call.directions, hidden))
+            _lstm_forward(call, stack, k, x)
     return *call.results(hidden), call.last(cells), gates, cells, hidden, stack
 
 
@@ -335,10 +337,9 @@ def _(
 def _lstm_back(
     call: _Call, stack: _Stack, k: int, above: Any, carried_h: Any, carried_c: Any
 ) -> tuple[Any, list]:
-    """The rule of `_lstm_forward`. Local derivatives are those of the whole sequence at once; only
-    what depends on the next step is left to the loop."""
+    """The rule of `_lstm_forward`: local derivatives of the whole sequence at once, then what
+    depends on the next step, then the weights' gradients of the whole sequence at once."""
     lib, size, depth, at = call.lib, stack.size, stack.depth, k // stack.depth
-    weights, batch, steps = call.weights[k : k + depth], call.batch, call.steps
     operands, gates, cells = (
         call.along(k, each[at]) for each in (stack.operands, stack.gates, stack.cells)
     )
@@ -354,17 +355,46 @@ def _lstm_back(
         d *= call.along(k, call.active)[:, None, None, None]
     through = bounded * bounded
     through *= o
-    lib.subtract(o, through, out=through)
-    above = lib.ascontiguousarray(above.swapaxes(1, 2))
-    dh, dc = (lib.ascontiguousarray(each.swapaxes(1, 2)) for each in (carried_h, carried_c))
-    sums = d.reshape((*d.shape[:2], 4 * size, batch))
-    scratch, below = lib.empty_like(dc), lib.empty_like(dh[0])
-    w_hr = weights[0].w_hr
+    lib.subtract(o, through, out=through)  # dh / dc
+    above, dh, dc = (
+        lib.ascontiguousarray(each.swapaxes(1, 2)) for each in (above, carried_h, carried_c)
+    )
+    with one_thread(d[0, 0].size * len(dh[0])):
+        projected = _lstm_through_time(call, stack, k, d, f, through, above, dh, dc)
+    carried_h[...], carried_c[...] = dh.swapaxes(1, 2), dc.swapaxes(1, 2)
+
+    sums = d.reshape((*d.shape[:2], 4 * size, call.batch))
+    found = []
+    for layer, w in enumerate(call.weights[k : k + depth]):
+        own = slice(layer, layer + call.steps)
+        rows, features = stack.rows(layer, w), w.w_ih.shape[1]
+        product = _rows(sums[own, layer]).dot(_rows(operands[own, rows]).T)
+        bias = product[:, features]
+        biases = [] if w.b_ih is None else [bias, bias.copy()]
+        found += [product[:, :features], product[:, features + 1 :], *biases]
+        if w.w_hr is not None:
+            found.append(_rows(projected).dot(_rows(o[:, 0] * bounded[:, 0]).T))
+    return sums[: call.steps, 0].swapaxes(1, 2), found
+
+
+def _rows(x: Any) -> Any:
+    """(T, features, N) as (features, T N)."""
+    return x.swapaxes(0, 1).reshape((x.shape[1], -1))
+
+
+def _lstm_through_time(
+    call: _Call, stack: _Stack, k: int, d: Any, f: Any, through: Any, above: Any, dh: Any, dc: Any
+) -> Any:
+    """From the last tick to the first: make local derivatives `d` those of the loss, and `dh`, `dc`
+    the gradients of the first states. Returns the gradients of what was projected."""
+    lib, depth, sizes = call.lib, stack.depth, call.sizes_along(k)
+    weights, w_hr = call.weights[k : k + depth], call.weights[k].w_hr
     projected: Any = None if w_hr is None else lib.zeros_like(above)
-    sizes = call.sizes_along(k)
+    sums = d.reshape((*d.shape[:2], 4 * stack.size, call.batch))
+    scratch, below = lib.empty_like(dc), lib.empty_like(dh[0])
     for tick in reversed(range(stack.ticks)):
         lo, hi = stack.active(call, tick)
-        n = sizes[tick] if depth == 1 else batch
+        n = sizes[tick] if depth == 1 else call.batch
         h, c, a = dh[lo:hi, :, :n], dc[lo:hi, :, :n], d[tick, lo:hi, ..., :n]
         if hi == depth:
             h[-1] += above[tick - depth + 1, :, :n]
@@ -381,21 +411,7 @@ def _lstm_back(
             lib.matmul(w.w_hh.T, product, out=dh[layer, :, :n])
             if layer:  # to the state of the layer below at the same step, which is a tick earlier
                 dh[layer - 1] += lib.matmul(w.w_ih.T, product, out=below)
-    carried_h[...], carried_c[...] = dh.swapaxes(1, 2), dc.swapaxes(1, 2)
-    found = []
-    for layer, w in enumerate(weights):
-        own = slice(layer, layer + steps)
-        rows, features = stack.rows(layer, w), w.w_ih.shape[1]
-        flat = sums[own, layer].swapaxes(0, 1).reshape((4 * size, -1))
-        operand = operands[own, rows].swapaxes(0, 1).reshape((rows.stop - rows.start, -1))
-        product = flat.dot(operand.T)
-        bias = product[:, features]
-        biases = [] if w.b_ih is None else [bias, bias.copy()]
-        found += [product[:, :features], product[:, features + 1 :], *biases]
-        if w_hr is not None:
-            inner = (o[:, 0] * bounded[:, 0]).swapaxes(0, 1).reshape((size, -1))
-            found.append(projected.swapaxes(0, 1).reshape((len(below), -1)).dot(inner.T))
-    return sums[:steps, 0].swapaxes(1, 2), found
+    return projected
 
 
 # -------------------------------------------------------------------------------------------- GRU
@@ -426,21 +442,27 @@ def gru(input, hx, batch_sizes, dropped, layers, bidirectional, batch_first, *we
         recurrent = lib.ascontiguousarray((w.w_hh * scale[:, None]).T)
         shift = 0 if w.b_hh is None else w.b_hh * scale
         a_k, q_k, h_k = (call.along(k, each[k]) for each in (gates, candidates, hidden))
-        for t, n in enumerate(call.sizes_along(k)):
-            a, h, u, s = a_k[t, :n], h_k[t + 1, :n], update[:n], term[:n]
-            lib.matmul(h_k[t, :n], recurrent, out=u)
-            u += shift
-            rz, r, z, new = a[:, : 2 * size], a[:, :size], a[:, size : 2 * size], a[:, 2 * size :]
-            rz += u[:, : 2 * size]
-            lib.tanh(rz, out=rz)
-            rz *= 0.5
-            rz += 0.5
-            q_k[t, :n] = u[:, 2 * size :]
-            new += lib.multiply(r, u[:, 2 * size :], out=s)
-            lib.tanh(new, out=new)
-            lib.subtract(h_k[t, :n], new, out=s)
-            s *= z
-            lib.add(new, s, out=h)
+        with one_thread(update.size * size):
+            for t, n in enumerate(call.sizes_along(k)):
+                a, h, u, s = a_k[t, :n], h_k[t + 1, :n], update[:n], term[:n]
+                lib.matmul(h_k[t, :n], recurrent, out=u)
+                u += shift
+                rz, r, z, new = (
+                    a[:, : 2 * size],
+                    a[:, :size],
+                    a[:, size : 2 * size],
+                    a[:, 2 * size :],
+                )
+                rz += u[:, : 2 * size]
+                lib.tanh(rz, out=rz)
+                rz *= 0.5
+                rz += 0.5
+                q_k[t, :n] = u[:, 2 * size :]
+                new += lib.multiply(r, u[:, 2 * size :], out=s)
+                lib.tanh(new, out=new)
+                lib.subtract(h_k[t, :n], new, out=s)
+                s *= z
+                lib.add(new, s, out=h)
     return *call.results(hidden), gates, candidates, hidden
 
 
@@ -486,13 +508,14 @@ def _gru_back(
     if call.sizes is not None:
         d *= call.along(k, call.active)[:, :, None]
         local *= call.along(k, call.active)[:, :, None]
-    for t, n in reversed(list(enumerate(call.sizes_along(k)))):
-        h = dh[:n]
-        h += above[t, :n]
-        by_gate[t, :n] *= h[:, None]
-        local[t, :n] *= h
-        h *= z[t, :n]
-        h += d[t, :n].dot(w.w_hh)
+    with one_thread(d[0].size * size):
+        for t, n in reversed(list(enumerate(call.sizes_along(k)))):
+            h = dh[:n]
+            h += above[t, :n]
+            by_gate[t, :n] *= h[:, None]
+            local[t, :n] *= h
+            h *= z[t, :n]
+            h += d[t, :n].dot(w.w_hh)
     of_input = lib.concatenate([d[..., : 2 * size], local], axis=-1)
     return of_input, _affine_gradients(of_input, x, hidden[:-1], w, d)
 
@@ -517,13 +540,14 @@ def rnn(input, hx, relu, batch_sizes, dropped, layers, bidirectional, batch_firs
         x = call.along(k, call.input(k // call.directions, hidden))
         _projected(lib, x, w.w_ih, None if w.b_ih is None else w.b_ih + w.b_hh, sums)
         recurrent, h_k = lib.ascontiguousarray(w.w_hh.T), call.along(k, hidden[k])
-        for t, n in enumerate(call.sizes_along(k)):
-            a = sums[t, :n]
-            a += lib.matmul(h_k[t, :n], recurrent, out=update[:n])
-            if relu:
-                lib.maximum(a, 0, out=h_k[t + 1, :n])
-            else:
-                lib.tanh(a, out=h_k[t + 1, :n])
+        with one_thread(update.size * size):
+            for t, n in enumerate(call.sizes_along(k)):
+                a = sums[t, :n]
+                a += lib.matmul(h_k[t, :n], recurrent, out=update[:n])
+                if relu:
+                    lib.maximum(a, 0, out=h_k[t + 1, :n])
+                else:
+                    lib.tanh(a, out=h_k[t + 1, :n])
     return *call.results(hidden), hidden
 
 
@@ -561,9 +585,10 @@ def _rnn_back(
     d = (after > 0).astype(after.dtype) if relu else 1 - after * after
     if call.sizes is not None:
         d *= call.along(k, call.active)[:, :, None]
-    for t, n in reversed(list(enumerate(call.sizes_along(k)))):
-        h = dh[:n]
-        h += above[t, :n]
-        d[t, :n] *= h
-        call.lib.matmul(d[t, :n], w.w_hh, out=h)
+    with one_thread(d[0].size * d.shape[-1]):
+        for t, n in reversed(list(enumerate(call.sizes_along(k)))):
+            h = dh[:n]
+            h += above[t, :n]
+            d[t, :n] *= h
+            call.lib.matmul(d[t, :n], w.w_hh, out=h)
     return d, _affine_gradients(d, x, hidden[:-1], w)
