@@ -114,6 +114,23 @@ from labtorch.nn.loss import (
 from labtorch.nn.module import Module
 from labtorch.nn.multihead import MultiheadAttention
 from labtorch.nn.normalization import LayerNorm, RMSNorm
+from labtorch.nn.padding import (
+    CircularPad1d,
+    CircularPad2d,
+    CircularPad3d,
+    ConstantPad1d,
+    ConstantPad2d,
+    ConstantPad3d,
+    ReflectionPad1d,
+    ReflectionPad2d,
+    ReflectionPad3d,
+    ReplicationPad1d,
+    ReplicationPad2d,
+    ReplicationPad3d,
+    ZeroPad1d,
+    ZeroPad2d,
+    ZeroPad3d,
+)
 from labtorch.nn.parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
 from labtorch.nn.pooling import (
     AdaptiveAvgPool1d,
@@ -144,6 +161,14 @@ from labtorch.nn.transformer import (
     TransformerDecoderLayer,
     TransformerEncoder,
     TransformerEncoderLayer,
+)
+from labtorch.nn.vision import (
+    ChannelShuffle,
+    PixelShuffle,
+    PixelUnshuffle,
+    Upsample,
+    UpsamplingBilinear2d,
+    UpsamplingNearest2d,
 )
 
 __all__ = [

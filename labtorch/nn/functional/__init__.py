@@ -125,3 +125,14 @@ from labtorch.tensor.functions import one_hot, pad
 
 if not _TYPE_CHECKING:
     __getattr__ = _explains("nn.functional", globals())
+from labtorch.nn.functional.vision import (
+    affine_grid,
+    channel_shuffle,
+    grid_sample,
+    interpolate,
+    pixel_shuffle,
+    pixel_unshuffle,
+    upsample,
+    upsample_bilinear,
+    upsample_nearest,
+)
