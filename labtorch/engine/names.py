@@ -7,8 +7,11 @@ was freed goes by its op's usual name.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
+
+CAPITAL = re.compile(r"(^|_|\d)_?([a-z])")  # max_pool2d: MaxPool2D
 
 Saved = dict[str, Any]  # what a node has saved, by name; empty once it is freed
 
@@ -105,7 +108,6 @@ NAMES: dict[str, str | Callable[[Saved], str]] = {
     "contiguous": "CloneBackward0",
     "square": "PowBackward0",
     "clamp": "ClampBackward1",
-    "log1p": "Log1PBackward0",
     "logsigmoid": "LogSigmoidBackward0",
     "gelu_erf": "GeluBackward0",
     "gelu_tanh": "GeluBackward0",
@@ -139,6 +141,7 @@ def node_name(op: Any, saved: Saved) -> str:
     if op.node_name is not None:
         name = op.node_name
     if name is None:
-        words = op.name.split("_")
-        name = "".join(word[:1].upper() + word[1:] for word in words) + "Backward0"
+        name = (
+            CAPITAL.sub(lambda found: found[1].strip("_") + found[2].upper(), op.name) + "Backward0"
+        )
     return name if isinstance(name, str) else name(saved)

@@ -55,6 +55,10 @@ NAMED = [
     lambda t, x: t.nn.functional.cross_entropy(x, t.tensor([0, 1, 2])),
     lambda t, x: t.nn.functional.nll_loss(x, t.tensor([0, 1, 2])),
     lambda t, x: t.nn.functional.layer_norm(x, (3,)),
+    lambda t, x: t.nn.functional.conv2d(x[None, None], x[None, None]),
+    lambda t, x: t.nn.functional.avg_pool2d(x[None], 2),
+    lambda t, x: t.nn.functional.max_pool2d(x[None], 2),
+    lambda t, x: t.nn.functional.batch_norm(x, None, None, training=True),
 ]
 
 
