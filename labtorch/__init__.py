@@ -149,7 +149,8 @@ if _TYPE_CHECKING:
 
     def __getattr__(name: str) -> _Any: ...
 else:
-    __getattr__ = _explains("", globals(), later=("distributions", "profiler", "testing"))
+    _LATER = ("datasets", "distributions", "observe", "profiler", "testing")
+    __getattr__ = _explains("", globals(), later=_LATER)
 
 
 __version__ = version.__version__

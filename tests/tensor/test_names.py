@@ -332,3 +332,15 @@ def test_every_name_offered_is_there():
     for name in ("is_available", "device_count", "current_accelerator", "synchronize"):
         assert hasattr(labtorch.accelerator, name)
     assert labtorch.nn.modules.linear.Linear is labtorch.nn.modules.Linear is labtorch.nn.Linear
+
+
+def test_large_rooms_are_imported_when_they_are_asked_for():
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, labtorch; before = set(sys.modules); labtorch.observe.record;"
+        "labtorch.distributions.Normal; labtorch.testing.assert_close;"
+        "assert 'labtorch.observe' not in before and 'labtorch.distributions' not in before"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
