@@ -49,9 +49,7 @@ def _libraries() -> list:
     return ThreadpoolController().select(user_api="blas").lib_controllers
 
 
-_lock = threading.Lock()
-_inside = 0  # how many threads of work are in `one_thread` now
-_before: list[int] = []  # the numbers of threads to go back to
+_changing = threading.Lock()
 
 
 @contextmanager
@@ -59,24 +57,19 @@ def one_thread(work: int) -> Iterator[None]:
     """Let a loop of small matrix products run on one thread of the BLAS.
 
     For products of less than 2^21 multiplications (`work` of one of them), waking the others costs
-    as much as it saves, and on a busy machine far more.
+    as much as it saves, and on a busy machine far more. The number belongs to the whole process:
+    whoever finds it changed already, in this thread of work or in another, leaves it alone.
     """
-    global _inside, _before
     libraries = _libraries() if work < 1 << 21 else []
-    if not libraries:
+    if not libraries or not _changing.acquire(blocking=False):
         yield
         return
-    with _lock:
-        if not _inside:
-            _before = [each.num_threads for each in libraries]
-            for each in libraries:
-                each.set_num_threads(1)
-        _inside += 1
+    before = [each.num_threads for each in libraries]
     try:
+        for each in libraries:
+            each.set_num_threads(1)
         yield
     finally:
-        with _lock:
-            _inside -= 1
-            if not _inside:
-                for each, count in zip(libraries, _before):
-                    each.set_num_threads(count)
+        for each, count in zip(libraries, before):
+            each.set_num_threads(count)
+        _changing.release()
