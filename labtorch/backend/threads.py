@@ -1,42 +1,77 @@
-"""How many threads the BLAS behind NumPy uses."""
+"""Threads: large work on arrays is split along its first dimension, one part for each thread.
+
+NumPy lets go of the interpreter's lock while it computes. The BLAS keeps to one thread; see
+`labtorch.backend.blas`.
+"""
 
 from __future__ import annotations
 
 import functools
 import os
 import threading
-import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
-_limiter = None
+_count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+MUCH = 1 << 16  # elements: to go through fewer takes no longer than to wake a thread
+_limiter: Any = None  # holds the BLAS to one thread
+_pool: Any = None  # of _count - 1 threads: the caller is one, too
 
 
 def get_num_threads() -> int:
-    """Threads that a matrix product may use."""
-    try:
-        from threadpoolctl import threadpool_info
-    except ImportError:
-        return int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1))
-    counts = [lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"]
-    return max(counts, default=1)
+    """How many threads large work is split over."""
+    return _count
 
 
 def set_num_threads(n: int) -> None:
-    """Limit the BLAS to `n` threads (needs threadpoolctl, part of the `lab` extra)."""
-    global _limiter
+    """Split large work over `n` threads."""
+    global _count, _pool
     if n <= 0:
         raise RuntimeError("set_num_threads expects a positive integer")
-    try:
-        from threadpoolctl import threadpool_limits
-    except ImportError:
-        warnings.warn(
-            "set_num_threads needs threadpoolctl (`pip install threadpoolctl`); "
-            "the number of threads stays as it is",
-            stacklevel=2,
-        )
-        return
-    _limiter = threadpool_limits(n, user_api="blas")
+    if n != _count:
+        _count, old, _pool = n, _pool, None
+        if old is not None:
+            old.shutdown(wait=False)
+    _hold_blas()
+
+
+def _hold_blas() -> None:
+    """Hold the BLAS to one thread, in case NumPy was loaded before labtorch."""
+    global _limiter
+    if _limiter is None:
+        try:
+            from threadpoolctl import threadpool_limits
+        except ImportError:
+            _limiter = False
+        else:
+            _limiter = threadpool_limits(1, user_api="blas")
+
+
+def _start() -> Any:
+    """The pool of threads."""
+    global _pool
+    from concurrent.futures import ThreadPoolExecutor
+
+    _hold_blas()
+    _pool = ThreadPoolExecutor(_count - 1, "labtorch")
+    return _pool
+
+
+def split(work: Callable[[slice], Any], n: int, size: int) -> list[Any]:
+    """`work` on slices that together are the `n` first elements, and what it returned for each.
+
+    `size` is the number of elements that it goes through: little work stays in one piece.
+    """
+    parts = min(n, _count) if size >= MUCH else 1
+    if parts <= 1:
+        return [work(slice(0, n))]
+    pool = _pool or _start()
+    ends = [n * i // parts for i in range(parts + 1)]
+    slices = [slice(a, b) for a, b in zip(ends, ends[1:])]
+    waiting = [pool.submit(work, each) for each in slices[1:]]
+    first = work(slices[0])
+    return [first, *(each.result() for each in waiting)]
 
 
 @functools.cache

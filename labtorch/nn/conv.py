@@ -6,8 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from labtorch.engine.modes import no_grad
 from labtorch.nn import functional as F
 from labtorch.nn import init
+from labtorch.nn.lazy import LazyModuleMixin
 from labtorch.nn.module import Module
 from labtorch.nn.parameter import Parameter, UninitializedParameter
 from labtorch.ops.conv import sizes
@@ -242,23 +244,28 @@ class ConvTranspose3d(_ConvTransposeNd):
     n = 3
 
 
-class _Lazy(_ConvNd):
+class _Lazy(LazyModuleMixin, _ConvNd):
     """A layer without in_channels; at the first call it becomes an ordinary one."""
-
-    becomes: type
 
     def __init__(self, out_channels: int, kernel_size: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(0, 0, kernel_size, *args, **kwargs)
         self.out_channels = out_channels
 
     def _make_parameters(self, bias: bool, device: Any, dtype: Any) -> None:
-        placed = {"device": device, "dtype": dtype}
-        self.weight = UninitializedParameter(empty(0, **placed))
-        made = UninitializedParameter(empty(0, **placed)) if bias else None
+        self.weight = UninitializedParameter(device=device, dtype=dtype)
+        made = UninitializedParameter(device=device, dtype=dtype) if bias else None
         self.register_parameter("bias", made)
 
-    def initialize_parameters(self, input: Tensor) -> None:
-        """Take in_channels from `input`."""
+    def reset_parameters(self) -> None:
+        if self.in_channels and not self.has_uninitialized_params():
+            super().reset_parameters()
+
+    def initialize_parameters(self, input: Tensor, *_: Any) -> None:  # type: ignore[override]
+        if not self.has_uninitialized_params():  # a loaded state gave the shapes
+            self.in_channels = (
+                self.weight.shape[0] if self.transposed else self.weight.shape[1] * self.groups
+            )
+            return
         n = self.n
         if input.dim() not in (n + 1, n + 2):
             raise RuntimeError(
@@ -268,49 +275,44 @@ class _Lazy(_ConvNd):
         self.in_channels = input.shape[-n - 1]
         if self.in_channels % self.groups:
             raise ValueError("in_channels must be divisible by groups")
-        self.weight.materialize(self._weight_shape())
-        if self.bias is not None:
-            self.bias.materialize((self.out_channels,))
-        self.reset_parameters()
-
-    def forward(self, input: Tensor, *args: Any) -> Tensor:
-        if isinstance(self.weight, UninitializedParameter):
-            self.initialize_parameters(input)
-        self.__class__ = self.becomes  # type: ignore[assignment]
-        return self.forward(input, *args)
+        with no_grad():
+            self.weight.materialize(self._weight_shape())
+            if self.bias is not None:
+                self.bias.materialize((self.out_channels,))
+            self.reset_parameters()
 
 
 class LazyConv1d(_Lazy, Conv1d):
     """A `Conv1d` that takes in_channels from its first input."""
 
-    becomes = Conv1d
+    cls_to_become = Conv1d
 
 
 class LazyConv2d(_Lazy, Conv2d):
     """A `Conv2d` that takes in_channels from its first input."""
 
-    becomes = Conv2d
+    cls_to_become = Conv2d
 
 
 class LazyConv3d(_Lazy, Conv3d):
     """A `Conv3d` that takes in_channels from its first input."""
 
-    becomes = Conv3d
+    cls_to_become = Conv3d
 
 
 class LazyConvTranspose1d(_Lazy, ConvTranspose1d):
     """A `ConvTranspose1d` that takes in_channels from its first input."""
 
-    becomes = ConvTranspose1d
+    cls_to_become = ConvTranspose1d
 
 
 class LazyConvTranspose2d(_Lazy, ConvTranspose2d):
     """A `ConvTranspose2d` that takes in_channels from its first input."""
 
-    becomes = ConvTranspose2d
+    cls_to_become = ConvTranspose2d
 
 
 class LazyConvTranspose3d(_Lazy, ConvTranspose3d):
     """A `ConvTranspose3d` that takes in_channels from its first input."""
 
-    becomes = ConvTranspose3d
+    cls_to_become = ConvTranspose3d

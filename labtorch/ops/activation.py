@@ -7,8 +7,10 @@ from typing import Any
 
 from labtorch.backend.arrays import namespace
 from labtorch.backend.dtypes import as_numpy
+from labtorch.backend.threads import MUCH, split
 from labtorch.engine.op import op
 from labtorch.engine.public import ELEMENTWISE, public
+from labtorch.engine.variable import Variable
 from labtorch.ops.arithmetic import _floating, abs, conj, exp, where
 from labtorch.ops.reduction import sum, wrap_dim
 from labtorch.ops.special import erf
@@ -19,12 +21,22 @@ from labtorch.ops.special import erf
 def relu(input):
     if input.dtype.kind == "b":
         raise RuntimeError("Boolean inputs not supported for relu")
-    return namespace(input).maximum(input, 0)
+    if input.size < MUCH:
+        return namespace(input).maximum(input, 0)
+    lib = namespace(input)
+    y = lib.empty_like(input)
+    split(lambda part: lib.maximum(input[part], 0, out=y[part]), len(input), input.size)
+    return y
 
 
 @relu.vjp("input", r"\bar x = \bar y \odot [y > 0]")
 def _(g, output):
-    return g * (output > 0)
+    if isinstance(g, Variable) or g.size < MUCH:
+        return g * (output > 0)
+    lib = namespace(g)
+    x = lib.empty_like(g)
+    split(lambda part: lib.multiply(g[part], output[part] > 0, out=x[part]), len(g), g.size)
+    return x
 
 
 @public(ELEMENTWISE)

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from labtorch.backend.arrays import namespace
+from labtorch.backend.threads import split
 from labtorch.engine.op import Op, op
 from labtorch.engine.public import FUNCTION, public
 from labtorch.ops.arithmetic import conj
@@ -126,35 +127,48 @@ def convolve(input, weight, stride, pads, dilation, groups):
     kernel = weight.shape[2:]
     whole = [m + sum(pad) for m, pad in zip(input.shape[2:], pads)]
     out = [(m - d * (k - 1) - 1) // s + 1 for m, k, s, d in zip(whole, kernel, stride, dilation)]
-    y = _rows(input, kernel, stride, pads, dilation, groups) @ _matrices(weight, groups)
-    y = y[0] if groups == 1 else y.swapaxes(0, 1)
-    return _first(y.reshape((input.shape[0], *out, weight.shape[0])))
+    lib, matrices = namespace(input), _matrices(weight, groups)
+    y = lib.empty((input.shape[0], weight.shape[0], *out), input.dtype)
+
+    def convolve_part(part: slice) -> None:
+        x = input[part]
+        pixels = _rows(x, kernel, stride, pads, dilation, groups) @ matrices
+        pixels = pixels[0] if groups == 1 else pixels.swapaxes(0, 1)
+        y[part] = lib.moveaxis(pixels.reshape((len(x), *out, weight.shape[0])), -1, 1)
+
+    split(convolve_part, len(input), y.size)
+    return y
 
 
 @op(r"x_{n c j} = \sum_{o,\, i s + k d - p = j} w_{o c k}\, y_{n o i}")
 def spread(input, weight, size, stride, pads, dilation, groups):
     """y (N, O, *out) and w (O, C / groups, *kernel) to x (N, C, *size): the transposed map."""
     kernel, lib = weight.shape[2:], namespace(input)
-    if set(stride) == {1} and groups == 1:  # a convolution with the kernel turned around
-        reach = [d * (k - 1) for k, d in zip(kernel, dilation)]
-        turned = lib.flip(weight.swapaxes(0, 1), tuple(range(2, weight.ndim)))
-        around = tuple(
-            (r - lo, m + lo - n) for r, (lo, _), m, n in zip(reach, pads, size, input.shape[2:])
-        )
-        if min(map(min, around)) >= 0:
-            return convolve.forward(input, turned, stride, around, dilation, 1)
-    rows = _pixels(input, groups) @ _matrices(weight, groups).swapaxes(1, 2)
-    shape = (groups, input.shape[0], *input.shape[2:], *kernel, weight.shape[1])
-    rows = lib.moveaxis(rows.reshape(shape), 0, -2)
-    rows = rows.reshape((*rows.shape[:-2], groups * weight.shape[1]))
-    return _first(overlap_add(rows, size, stride, pads, dilation))
+    channels = groups * weight.shape[1]
+    matrices = _matrices(weight, groups).swapaxes(1, 2)
+    x = lib.empty((input.shape[0], channels, *size), input.dtype)
+
+    def spread_part(part: slice) -> None:
+        y = input[part]
+        rows = _pixels(y, groups) @ matrices
+        shape = (groups, len(y), *y.shape[2:], *kernel, weight.shape[1])
+        rows = lib.moveaxis(rows.reshape(shape), 0, -2)
+        rows = rows.reshape((*rows.shape[:-2], channels))
+        x[part] = lib.moveaxis(overlap_add(rows, size, stride, pads, dilation), -1, 1)
+
+    split(spread_part, len(input), x.size)
+    return x
 
 
 @op(r"w_{o c k} = \sum_{n i} y_{n o i}\, x_{n, c, i s + k d - p}")
 def correlate(input, other, kernel, stride, pads, dilation, groups):
     """x (N, C, *in) and y (N, O, *out) to w (O, C / groups, *kernel)."""
-    rows = _rows(input, kernel, stride, pads, dilation, groups)
-    w = rows.swapaxes(1, 2) @ _pixels(other, groups)
+
+    def correlate_part(part: slice) -> Any:
+        rows = _rows(input[part], kernel, stride, pads, dilation, groups)
+        return rows.swapaxes(1, 2) @ _pixels(other[part], groups)
+
+    w = sum(split(correlate_part, len(input), other.size))
     w = w.swapaxes(1, 2).reshape((other.shape[1], *kernel, input.shape[1] // groups))
     return _first(w)
 

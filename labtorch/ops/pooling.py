@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from labtorch.backend.arrays import namespace
+from labtorch.backend.threads import split
 from labtorch.engine.op import Op, op
 from labtorch.engine.public import FUNCTION, public
 from labtorch.ops.conv import Sizes, product, steps
@@ -89,19 +90,26 @@ def _inside(size: Sequence[int], padding: Sizes) -> tuple:
 def _largest(x: Any, placing: tuple, out: Sizes) -> tuple[Any, Any]:
     """The maximum of each window, and its place in the window, counted row by row."""
     kernel, stride, _, dilation = placing
-    lib, floating = namespace(x), x.dtype.kind == "f"
+    lib, floating, n = namespace(x), x.dtype.kind == "f", len(kernel)
+    best = lib.empty((*x.shape[:-n], *out), x.dtype)
+    place = lib.zeros(best.shape, lib.min_scalar_type(product(kernel)))
     lowest = -lib.inf if floating else lib.iinfo(x.dtype).min
-    wide = _bordered(x, placing, out, lowest)
-    best: Any = None
-    place: Any = None
-    for i, (_, part) in enumerate(steps(kernel, dilation, stride, out)):
-        here = wide[(..., *part)]
-        if best is None:
-            best, place = here.copy(), lib.zeros(here.shape, lib.min_scalar_type(product(kernel)))
-        else:
-            better = (here > best) | (here != here) if floating else here > best
-            lib.copyto(best, here, where=better)
-            place[better] = i
+
+    def largest_part(part: slice) -> None:
+        wide = _bordered(x[part], placing, out, lowest)
+        highest, at = best[part], place[part]
+        for i, (_, window) in enumerate(steps(kernel, dilation, stride, out)):
+            here = wide[(..., *window)]
+            if i == 0:
+                highest[...] = here
+                continue
+            better = here > highest
+            lib.maximum(highest, here, out=highest)
+            if floating and lib.isnan(highest.min(initial=0)):  # the last NaN counts
+                better |= here != here
+            lib.maximum(at, better * place.dtype.type(i), out=at)  # i grows: the last one stays
+
+    split(largest_part, len(x), x.size)
     return best, place
 
 
@@ -123,11 +131,22 @@ def put_back(input, place, size, placing):
     kernel, stride, padding, dilation = placing
     n, lib = len(kernel), namespace(input)
     out = input.shape[-n:]
-    wide = lib.zeros((*input.shape[:-n], *size), input.dtype)
-    wide = _bordered(wide, placing, out, 0)
-    for i, (_, part) in enumerate(steps(kernel, dilation, stride, out)):
-        wide[(..., *part)] += input * (place == i)
-    return lib.ascontiguousarray(wide[_inside(size, padding)])
+    x = lib.zeros((*input.shape[:-n], *size), input.dtype)
+    apart = all(d * (k - 1) < s for k, s, d in zip(kernel, stride, dilation))
+
+    def put_part(part: slice) -> None:
+        wide = _bordered(x[part], placing, out, 0)
+        y, at = input[part], place[part]
+        for i, (_, window) in enumerate(steps(kernel, dilation, stride, out)):
+            if apart:  # no element is in two windows
+                lib.multiply(y, at == i, out=wide[(..., *window)])
+            else:
+                wide[(..., *window)] += y * (at == i)
+        if wide.base is not x:
+            x[part] = wide[_inside(size, padding)]
+
+    split(put_part, len(input), x.size)
+    return x
 
 
 @op(r"y_i = x_{i s + k_i d - p}")

@@ -33,6 +33,8 @@ STEPS = {  # timed in a block
     "mlp+watch": 60,
     "lstm": 30,
     "lstm+watch": 30,
+    "cnn": 12,
+    "cnn+watch": 12,
 }
 UNTIMED = 3
 
@@ -94,10 +96,32 @@ def lstm(engine: Engine, draw: np.random.Generator) -> tuple[Any, ...]:
     return Classifier(), nn.CrossEntropyLoss(), make, engine.floats(x), engine.integers(labels)
 
 
+def cnn(engine: Engine, draw: np.random.Generator) -> tuple[Any, ...]:
+    """The document's CNN: two convolutions with pooling, two linear layers, SGD."""
+    nn = engine.nn
+
+    class CNN(nn.Module):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv1, self.conv2 = nn.Conv2d(1, 32, 3, 1, 1), nn.Conv2d(32, 64, 3, 1, 1)
+            self.pool = nn.MaxPool2d(2, 2)
+            self.fc1, self.fc2 = nn.Linear(64 * 6 * 6, 128), nn.Linear(128, 10)
+
+        def forward(self, x: Any) -> Any:
+            x = self.pool(nn.functional.relu(self.conv1(x)))
+            x = self.pool(nn.functional.relu(self.conv2(x)))
+            return self.fc2(nn.functional.relu(self.fc1(x.view(-1, 64 * 6 * 6))))
+
+    x, labels = draw.standard_normal((64, 1, 24, 24)), draw.integers(0, 10, 64)
+    make = lambda parameters: engine.optim.SGD(parameters, lr=0.01)  # noqa: E731
+    return CNN(), nn.CrossEntropyLoss(), make, engine.floats(x), engine.integers(labels)
+
+
 PROGRAMS: dict[str, Callable[..., tuple[Any, ...]]] = {
     "linear": linear,
     "mlp": mlp,
     "lstm": lstm,
+    "cnn": cnn,
 }
 
 
