@@ -202,6 +202,14 @@ def _gamma_shares(lib: Any, a: Any, x: Any) -> tuple[Any, Any]:
     return lib.where(bad, math.nan, P), lib.where(bad, math.nan, Q)
 
 
+def _check_two_tensors(name: str, input: Any, other: Any) -> None:
+    for place, each in enumerate((input, other), 1):
+        if not is_array(each):
+            raise TypeError(f"{name}(): argument {place} must be Tensor, not {type(each).__name__}")
+        if each.dtype.kind != "f":
+            raise NotImplementedError(f'"{name}" not implemented for {each.dtype.name}')
+
+
 def _density(input: Any, other: Any) -> Any:
     """dP / dx."""
     return exp((input - 1) * log(other) - other - lgamma(input))
@@ -211,6 +219,7 @@ def _density(input: Any, other: Any) -> Any:
 @op(r"P(a, x) = \frac{1}{\Gamma(a)} \int_0^x t^{a - 1} e^{-t}\,\mathrm{d}t", broadcasts=True)
 def igamma(input, other):
     """The share of the gamma distribution of shape a that lies below x."""
+    _check_two_tensors("igamma", input, other)
     lib, a, x, dtype = _both_doubled(input, other)
     return _gamma_shares(lib, a, x)[0].astype(dtype)
 
@@ -224,6 +233,7 @@ def _(g, input, other):
 @op(r"Q(a, x) = \frac{1}{\Gamma(a)} \int_x^\infty t^{a - 1} e^{-t}\,\mathrm{d}t", broadcasts=True)
 def igammac(input, other):
     """The share of the gamma distribution of shape a that lies above x."""
+    _check_two_tensors("igammac", input, other)
     lib, a, x, dtype = _both_doubled(input, other)
     return _gamma_shares(lib, a, x)[1].astype(dtype)
 
