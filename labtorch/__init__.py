@@ -136,12 +136,14 @@ from labtorch import (
     random,
     signal,
     special,
+    types,
     utils,
     version,
 )
 from labtorch.amp import GradScaler, autocast
 from labtorch.compiler import compile
 from labtorch.func import vmap
+from labtorch.utils.as_torch import as_torch
 
 globals().update(_names())  # the ops and functions that are declared `@public`
 
