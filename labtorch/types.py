@@ -5,8 +5,7 @@ from __future__ import annotations
 import builtins
 
 from labtorch.backend.devices import device
-from labtorch.backend.dtypes import dtype as _dtype
-from labtorch.tensor import Size, Tensor
+from labtorch.tensor import Size
 
 Number = builtins.int | builtins.float | builtins.bool
 Device = device | str | int | None

@@ -87,6 +87,12 @@ def explain(op: Op, args: tuple, arrays: list, error: Exception) -> Exception:
     if isinstance(error, TypeError) and "not supported for the input types" in message:
         kinds = sorted({a.dtype.name for a in arrays if is_array(a)})
         kind, message = NotImplementedError, f'"{op.name}" not implemented for {", ".join(kinds)}'
+    elif kind in (AttributeError, KeyError) and args and not isinstance(args[0], Variable):
+        kind = TypeError  # the forward asked a number for its dtype, or for its library
+        message = (
+            f"{op.name}(): argument '{next(iter(op.parameters))}' (position 1) must be Tensor, "
+            f"not {type(args[0]).__name__}"
+        )
     elif not raised_by_op(error) and (kind is ValueError or kind.__module__ != "builtins"):
         kind = IndexError if isinstance(error, IndexError) else RuntimeError  # as PyTorch raises
     names = list(op.parameters)

@@ -175,7 +175,8 @@ def _within(input: Any, low: float, high: float) -> Any:
 
 @op(r"y = \min(\max(x, a), b)")
 def hardtanh(input, min_val=-1.0, max_val=1.0):
-    return namespace(input).clip(input, min_val, max_val)
+    y = namespace(input).clip(input, min_val, max_val)
+    return y.astype(input.dtype, copy=False)  # integers stay integers between bounds of 0.0 and 6.0
 
 
 @hardtanh.vjp("input", r"\bar x = \bar y \odot [a < x < b]")

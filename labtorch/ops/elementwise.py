@@ -384,6 +384,7 @@ bitwise_right_shift = _shift("bitwise_right_shift", "right_shift", r"y = \lfloor
 @public(METHOD)
 @op(r"y = [\,|a - b| \le t_a + t_r |b|\,]", broadcasts=True)
 def isclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
+    require_tensors("isclose", input=input, other=other)
     if input.dtype != other.dtype:
         raise RuntimeError(f"{input.dtype.name} did not match {other.dtype.name}")
     if rtol < 0 or atol < 0:

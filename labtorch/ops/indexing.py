@@ -282,6 +282,8 @@ def embedding(input, weight, padding_idx=None, scale_grad_by_freq=False):
             "Expected tensor for argument #1 'indices' to have one of the following scalar types: "
             f"Long, Int; but got {input.dtype} instead (while checking arguments for embedding)"
         )
+    if weight.ndim != 2:
+        raise RuntimeError("'weight' must be 2-D")
     if input.size and (input.min() < 0 or input.max() >= len(weight)):
         bad = input[(input < 0) | (input >= len(weight))].flat[0]
         raise IndexError(f"index out of range in self: {bad} is not in 0..{len(weight) - 1}")

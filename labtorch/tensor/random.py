@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from labtorch.backend import devices, dtypes
+from labtorch.engine.public import deliver
 from labtorch.engine.variable import wrap, wrap_new
 from labtorch.tensor.creation import _like, _shape
 from labtorch.tensor.tensor import Tensor
@@ -188,6 +189,8 @@ def normal(
 
 def bernoulli(input: Tensor, *, generator: Generator | None = None, out: Any = None) -> Tensor:
     """1 with probability input, else 0."""
+    if out is not None:
+        return deliver("bernoulli", lambda: bernoulli(input, generator=generator), (input,), out)
     p = input._array
     if p.size and not ((p >= 0) & (p <= 1)).all():
         raise RuntimeError("Expected p_in >= 0 && p_in <= 1 to be true, but got false.")

@@ -1,13 +1,13 @@
 """`labtorch.as_torch()`: programs that say `import torch` get labtorch, because they were told to.
 
-with labtorch.as_torch():
-    import their_program      # its `from torch import nn` is labtorch.nn
+Under `with labtorch.as_torch(): import their_program`, its `from torch import nn` is `labtorch.nn`.
 """
 
 from __future__ import annotations
 
 import importlib
 import sys
+from importlib.abc import Loader
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
@@ -55,7 +55,7 @@ class _Finder:
         return ModuleSpec(fullname, _Loader(module))
 
 
-class _Loader:
+class _Loader(Loader):
     def __init__(self, module: ModuleType) -> None:
         self._module, self._spec = module, module.__spec__
 
