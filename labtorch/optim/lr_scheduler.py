@@ -497,3 +497,252 @@ def _require_same(optimizer: Optimizer, schedulers: list[LRScheduler], name: str
                 f"{name} expects all schedulers to belong to the same optimizer, but got scheduler "
                 f"at index {i} with another optimizer"
             )
+
+
+# -------------------------------------------------------------------- cycles
+class CosineAnnealingWarmRestarts(LRScheduler):
+    """Cosine annealing over T_0 epochs, then again over T_mult times as many, and so on.
+
+    `step(epoch)` takes fractions of epochs. Source: Loshchilov and Hutter (2017).
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        T_0: int,
+        T_mult: int = 1,
+        eta_min: float = 0.0,
+        last_epoch: int = -1,
+    ) -> None:
+        if T_0 <= 0 or not isinstance(T_0, int):
+            raise ValueError(f"Expected positive integer T_0, but got {T_0}")
+        if T_mult < 1 or not isinstance(T_mult, int):
+            raise ValueError(f"Expected integer T_mult >= 1, but got {T_mult}")
+        if not isinstance(eta_min, (float, int)):
+            raise ValueError(
+                f"Expected float or int eta_min, but got {eta_min} of type {type(eta_min)}"
+            )
+        self.T_0 = self.T_i = T_0
+        self.T_mult, self.eta_min = T_mult, eta_min
+        self.T_cur: float = last_epoch
+        super().__init__(optimizer, last_epoch)
+
+    def get_lr(self) -> list[float]:
+        height = (1 + math.cos(math.pi * self.T_cur / self.T_i)) / 2
+        return [self.eta_min + (base - self.eta_min) * height for base in self.base_lrs]
+
+    def _advance(self, epoch: float | None) -> None:  # type: ignore[override]
+        self._step_count += 1
+        if epoch is None and self.last_epoch < 0:
+            epoch = 0
+        if epoch is None:
+            epoch = self.last_epoch + 1
+            self.T_cur += 1
+            if self.T_cur >= self.T_i:
+                self.T_cur -= self.T_i
+                self.T_i *= self.T_mult
+        elif epoch < 0:
+            raise ValueError(f"Expected non-negative epoch, but got {epoch}")
+        elif epoch < self.T_0:
+            self.T_i, self.T_cur = self.T_0, epoch
+        elif self.T_mult == 1:
+            self.T_cur = epoch % self.T_0
+        else:
+            n = int(math.log(epoch / self.T_0 * (self.T_mult - 1) + 1, self.T_mult))
+            self.T_cur = epoch - self.T_0 * (self.T_mult**n - 1) / (self.T_mult - 1)
+            self.T_i = self.T_0 * self.T_mult**n
+        self.last_epoch = math.floor(epoch)
+        for group, lr in zip(self.optimizer.param_groups, self.get_lr()):
+            _set(group, lr)
+        self._last_lr = self._now()
+
+
+class CyclicLR(LRScheduler):
+    """Up from base_lr to max_lr and down again, batch by batch; momentum goes the other way.
+
+    `mode` "triangular" keeps the height of the cycles, "triangular2" halves it each time, and
+    "exp_range" multiplies it by gamma at each step; `scale_fn` is any other. Source: Smith (2017).
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        base_lr: Any,
+        max_lr: Any,
+        step_size_up: int = 2000,
+        step_size_down: int | None = None,
+        mode: str = "triangular",
+        gamma: float = 1.0,
+        scale_fn: Callable[[float], float] | None = None,
+        scale_mode: str = "cycle",
+        cycle_momentum: bool = True,
+        base_momentum: Any = 0.8,
+        max_momentum: Any = 0.9,
+        last_epoch: int = -1,
+    ) -> None:
+        if mode not in ("triangular", "triangular2", "exp_range") and scale_fn is None:
+            raise ValueError("mode is invalid and scale_fn is None")
+        self.optimizer = optimizer
+        rates = _numbers("base_lr", optimizer, base_lr)
+        if last_epoch == -1:
+            for group, lr in zip(optimizer.param_groups, rates):
+                _set(group, lr)
+        self.max_lrs = _numbers("max_lr", optimizer, max_lr)
+        down = float(step_size_up if step_size_down is None else step_size_down)
+        self.total_size = float(step_size_up) + down
+        self.step_ratio = step_size_up / self.total_size
+        self.mode, self.gamma = mode, gamma
+        self._scale_fn_custom = scale_fn
+        self.scale_mode = "iterations" if mode == "exp_range" and scale_fn is None else scale_mode
+        self.cycle_momentum = cycle_momentum
+        if cycle_momentum:
+            _momentum_name(optimizer)
+            self.base_momentums = _numbers("base_momentum", optimizer, base_momentum)
+            self.max_momentums = _numbers("max_momentum", optimizer, max_momentum)
+            if last_epoch == -1:
+                _set_momentum(optimizer, self.max_momentums)
+        super().__init__(optimizer, last_epoch)
+        self.base_lrs = rates
+
+    def scale_fn(self, x: float) -> float:
+        """The height of a cycle, of its number or of the steps so far."""
+        if self._scale_fn_custom is not None:
+            return self._scale_fn_custom(x)
+        if self.mode == "triangular2":
+            return 1 / 2.0 ** (x - 1)
+        return self.gamma**x if self.mode == "exp_range" else 1.0
+
+    def get_lr(self) -> list[float]:
+        cycle = math.floor(1 + self.last_epoch / self.total_size)
+        x = 1 + self.last_epoch / self.total_size - cycle
+        part = x / self.step_ratio if x <= self.step_ratio else (x - 1) / (self.step_ratio - 1)
+        height = part * self.scale_fn(cycle if self.scale_mode == "cycle" else self.last_epoch)
+        if self.cycle_momentum:
+            limits = zip(self.base_momentums, self.max_momentums)
+            _set_momentum(self.optimizer, [high - (high - low) * height for low, high in limits])
+        return [low + (high - low) * height for low, high in zip(self.base_lrs, self.max_lrs)]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything but the optimizer and a function of one's own."""
+        state = super().state_dict()
+        del state["_scale_fn_custom"]
+        return state
+
+
+class OneCycleLR(LRScheduler):
+    """One rise from max_lr / div_factor to max_lr, and a fall far below where it began.
+
+    It steps after every batch, `total_steps` in all (or epochs times steps_per_epoch); momentum
+    goes the other way. Source: Smith and Topin (2019).
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        max_lr: Any,
+        total_steps: int | None = None,
+        epochs: int | None = None,
+        steps_per_epoch: int | None = None,
+        pct_start: float = 0.3,
+        anneal_strategy: str = "cos",
+        cycle_momentum: bool = True,
+        base_momentum: Any = 0.85,
+        max_momentum: Any = 0.95,
+        div_factor: float = 25.0,
+        final_div_factor: float = 1e4,
+        three_phase: bool = False,
+        last_epoch: int = -1,
+    ) -> None:
+        if total_steps is None:
+            if epochs is None or steps_per_epoch is None:
+                raise ValueError(
+                    "You must define either total_steps OR (epochs AND steps_per_epoch)"
+                )
+            for name, value in (("epochs", epochs), ("steps_per_epoch", steps_per_epoch)):
+                if value <= 0 or not isinstance(value, int):
+                    raise ValueError(f"Expected positive integer {name}, but got {value}")
+            total_steps = epochs * steps_per_epoch
+        elif total_steps <= 0 or not isinstance(total_steps, int):
+            raise ValueError(f"Expected positive integer total_steps, but got {total_steps}")
+        if not 0 <= pct_start <= 1:
+            raise ValueError(f"Expected float between 0 and 1 pct_start, but got {pct_start}")
+        if anneal_strategy not in ("cos", "linear"):
+            raise ValueError(
+                f"anneal_strategy must be one of 'cos' or 'linear', instead got {anneal_strategy}"
+            )
+        self.optimizer, self.total_steps = optimizer, total_steps
+        self._anneal_func_type = anneal_strategy
+        rise = float(pct_start * total_steps) - 1
+        # (the step at which a phase ends, where rate and momentum begin, where they end)
+        up = rise, "initial_lr", "max_lr", "max_momentum", "base_momentum"
+        down = "max_lr", "initial_lr", "base_momentum", "max_momentum"
+        flat = total_steps - 1, "initial_lr", "min_lr", "max_momentum", "max_momentum"
+        fall = total_steps - 1, "max_lr", "min_lr", "base_momentum", "max_momentum"
+        self._phases: list[tuple[Any, ...]] = (
+            [up, (2 * rise, *down), flat] if three_phase else [up, fall]
+        )
+        for group, peak in zip(optimizer.param_groups, _numbers("max_lr", optimizer, max_lr)):
+            if last_epoch == -1:
+                group["initial_lr"] = peak / div_factor
+                group["max_lr"] = peak
+                group["min_lr"] = group["initial_lr"] / final_div_factor
+        self.cycle_momentum = cycle_momentum
+        if cycle_momentum:
+            _momentum_name(optimizer)
+            low = _numbers("base_momentum", optimizer, base_momentum)
+            high = _numbers("max_momentum", optimizer, max_momentum)
+            if last_epoch == -1:
+                _set_momentum(optimizer, high)
+                for group, a, b in zip(optimizer.param_groups, low, high):
+                    group["base_momentum"], group["max_momentum"] = a, b
+        super().__init__(optimizer, last_epoch)
+
+    def _between(self, start: float, end: float, share: float) -> float:
+        if self._anneal_func_type == "linear":
+            return (end - start) * share + start
+        return end + (start - end) / 2 * (1 + math.cos(math.pi * share))
+
+    def get_lr(self) -> list[float]:
+        n = self.last_epoch
+        if n > self.total_steps:
+            raise ValueError(
+                f"Tried to step {n} times. The specified number of total steps is "
+                f"{self.total_steps}"
+            )
+        last = len(self._phases) - 1
+        at = next((i for i, phase in enumerate(self._phases) if n <= phase[0]), last)
+        end, *names = self._phases[at]
+        start = self._phases[at - 1][0] if at else 0.0
+        share = (n - start) / (end - start)
+        groups = self.optimizer.param_groups
+        if self.cycle_momentum:
+            _set_momentum(
+                self.optimizer, [self._between(g[names[2]], g[names[3]], share) for g in groups]
+            )
+        return [self._between(g[names[0]], g[names[1]], share) for g in groups]
+
+
+def _numbers(name: str, optimizer: Optimizer, value: Any) -> list[float]:
+    """One number for every group, or one each."""
+    count = len(optimizer.param_groups)
+    if not isinstance(value, (list, tuple)):
+        return [float(value)] * count
+    if len(value) != count:
+        raise ValueError(f"Expected {count} values for {name}, but got {len(value)}")
+    return [float(each) for each in value]
+
+
+def _momentum_name(optimizer: Optimizer) -> str:
+    if "momentum" in optimizer.defaults:
+        return "momentum"
+    if "betas" in optimizer.defaults:
+        return "betas"
+    raise ValueError(
+        "optimizer must support momentum or beta1 with `cycle_momentum` option enabled"
+    )
+
+
+def _set_momentum(optimizer: Optimizer, values: list[float]) -> None:
+    name = _momentum_name(optimizer)
+    for group, value in zip(optimizer.param_groups, values):
+        group[name] = value if name == "momentum" else (value, *group["betas"][1:])
