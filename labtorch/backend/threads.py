@@ -15,6 +15,7 @@ from typing import Any
 
 _count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 MUCH = 1 << 16  # elements: to go through fewer takes no longer than to wake a thread
+PIECE = 1 << 19  # elements: what a thread works on at once stays in the processor's cache
 _limiter: Any = None  # holds the BLAS to one thread
 _pool: Any = None  # of _count - 1 threads: the caller is one, too
 
@@ -61,17 +62,27 @@ def _start() -> Any:
 def split(work: Callable[[slice], Any], n: int, size: int) -> list[Any]:
     """`work` on slices that together are the `n` first elements, and what it returned for each.
 
-    `size` is the number of elements that it goes through: little work stays in one piece.
+    `size` is the number of elements that it goes through or needs room for: little work stays in
+    one piece, and the pieces of much work fit into the processor's cache.
     """
-    parts = min(n, _count) if size >= MUCH else 1
-    if parts <= 1:
+    if size < MUCH or n < 2:
         return [work(slice(0, n))]
-    pool = _pool or _start()
+    threads = min(n, _count)
+    parts = min(n, threads * -(-size // (threads * PIECE)))
     ends = [n * i // parts for i in range(parts + 1)]
     slices = [slice(a, b) for a, b in zip(ends, ends[1:])]
-    waiting = [pool.submit(work, each) for each in slices[1:]]
-    first = work(slices[0])
-    return [first, *(each.result() for each in waiting)]
+
+    def share(first: int) -> list[Any]:
+        return [work(each) for each in slices[first::threads]]
+
+    waiting = []
+    if threads > 1:
+        pool = _pool or _start()
+        waiting = [pool.submit(share, i) for i in range(1, threads)]
+    found = share(0)
+    for each in waiting:
+        found += each.result()
+    return found
 
 
 @functools.cache

@@ -90,6 +90,11 @@ def product(sizes: Sequence[int]) -> int:
     return out
 
 
+def _room(y: Any, w: Any) -> int:
+    """How many elements the windows have that y (N, O, *out) comes from."""
+    return product(y.shape[2:]) * len(y) * product(w.shape[1:])
+
+
 def _pixels(y: Any, groups: int) -> Any:
     """y (N, O, *out) as matrices (groups, N * out, O / groups)."""
     pixels = _last(y).reshape((-1, groups, y.shape[1] // groups))
@@ -136,7 +141,7 @@ def convolve(input, weight, stride, pads, dilation, groups):
         pixels = pixels[0] if groups == 1 else pixels.swapaxes(0, 1)
         y[part] = lib.moveaxis(pixels.reshape((len(x), *out, weight.shape[0])), -1, 1)
 
-    split(convolve_part, len(input), y.size)
+    split(convolve_part, len(input), _room(y, weight))
     return y
 
 
@@ -156,7 +161,7 @@ def spread(input, weight, size, stride, pads, dilation, groups):
         rows = rows.reshape((*rows.shape[:-2], channels))
         x[part] = lib.moveaxis(overlap_add(rows, size, stride, pads, dilation), -1, 1)
 
-    split(spread_part, len(input), x.size)
+    split(spread_part, len(input), _room(input, weight))
     return x
 
 
@@ -168,7 +173,8 @@ def correlate(input, other, kernel, stride, pads, dilation, groups):
         rows = _rows(input[part], kernel, stride, pads, dilation, groups)
         return rows.swapaxes(1, 2) @ _pixels(other[part], groups)
 
-    w = sum(split(correlate_part, len(input), other.size))
+    room = product(other.shape[2:]) * len(other) * input.shape[1] * product(kernel)
+    w = sum(split(correlate_part, len(input), room))
     w = w.swapaxes(1, 2).reshape((other.shape[1], *kernel, input.shape[1] // groups))
     return _first(w)
 

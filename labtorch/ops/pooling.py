@@ -308,6 +308,8 @@ def _wanted(name: str, n: int, input: Any, output_size: Any, leaves: bool) -> Si
         raise RuntimeError(
             f"{name}: internal error: output_size must be {n}, not {len(output_size)}"
         )
+    if isinstance(output_size, Sequence) and n > 1 and input.ndim <= n:
+        raise ValueError(f"Input dimension should be at least {n + 1}, got {input.ndim}")
     given = tuple(output_size) if isinstance(output_size, Sequence) else (output_size,)
     given = given * n if len(given) == 1 else given
     if input.ndim not in (n + 1, n + 2):
