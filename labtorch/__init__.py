@@ -143,6 +143,7 @@ from labtorch import (
 from labtorch.amp import GradScaler, autocast
 from labtorch.compiler import compile
 from labtorch.func import vmap
+from labtorch.io import load, save
 from labtorch.utils.as_torch import as_torch
 
 globals().update(_names())  # the ops and functions that are declared `@public`

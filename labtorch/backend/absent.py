@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 _DENSE = "all tensors are dense here; indices and values can be two tensors"
-_SAVE = "save the arrays of model.state_dict(), for example with numpy.savez"
 _SPAWN = "Python's own multiprocessing starts processes; DataLoader(num_workers=n) loads in some"
 HINTS = {
     "sparse": _DENSE,
@@ -16,8 +15,6 @@ HINTS = {
     "sparse_csr_tensor": _DENSE,
     "spmm": "all tensors are dense here: torch.mm",
     "nested": "tensors of one nn.utils.rnn.pad_sequence and a mask do it here",
-    "save": _SAVE,
-    "load": _SAVE,
     "hub": "build the model in Python and give its load_state_dict() the weights",
     "multiprocessing": _SPAWN,
     "fx": "labtorch.observe.record() holds the graph of what ran",

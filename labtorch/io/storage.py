@@ -1,0 +1,26 @@
+"""The names of PyTorch's file format: a zip of a pickle and of the storages it refers to.
+
+`archive/data.pkl` holds the object; where a tensor stands, it calls `_rebuild_tensor_v2` with the
+name of a storage, `archive/data/<key>`, and with offset, size and stride in it.
+"""
+
+from __future__ import annotations
+
+from labtorch.backend import dtypes
+
+KINDS = {
+    "FloatStorage": dtypes.float32,
+    "DoubleStorage": dtypes.float64,
+    "HalfStorage": dtypes.float16,
+    "LongStorage": dtypes.int64,
+    "IntStorage": dtypes.int32,
+    "ShortStorage": dtypes.int16,
+    "CharStorage": dtypes.int8,
+    "ByteStorage": dtypes.uint8,
+    "BoolStorage": dtypes.bool,
+    "ComplexFloatStorage": dtypes.complex64,
+    "ComplexDoubleStorage": dtypes.complex128,
+}
+NAMES = {kind: name for name, kind in KINDS.items()}
+REBUILD_TENSOR = ("torch._utils", "_rebuild_tensor_v2")
+REBUILD_PARAMETER = ("torch._utils", "_rebuild_parameter")
