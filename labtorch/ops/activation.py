@@ -287,7 +287,8 @@ def _(g, input):
 
 @op(r"y = \frac{x}{1 + |x|}")
 def softsign(input):
-    return input / (1 + namespace(input).abs(input))
+    x = _floating(input)
+    return x / (1 + namespace(x).abs(x))
 
 
 @softsign.vjp("input", r"\bar x = \frac{\bar y}{(1 + |x|)^{2}}")

@@ -395,6 +395,17 @@ def isclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
     return namespace(input).isclose(input, other, rtol, atol, equal_nan=equal_nan)
 
 
+@op(r"y = [u < p], \; u \sim \mathcal U(0, 1)")
+def bernoulli(input, uniform):
+    """1 with probability `input`, else 0, by draws of the uniform distribution."""
+    return (uniform < input).astype(input.dtype)
+
+
+@bernoulli.vjp("input", r"\bar p = 0")
+def _(g):
+    return g * 0
+
+
 @public(METHOD)
 @op(r"y = [x = -\infty]")
 def isneginf(input):

@@ -73,6 +73,19 @@ def _(g, input, target, reduction):
     return sign(error) * (g * _share(error.shape, reduction))
 
 
+def check_weight(weight: Any, classes: int, dtype: Any) -> None:
+    """Refuse weights that are not one number per class."""
+    if weight is None:
+        return
+    if weight.dtype != dtype:
+        raise RuntimeError(f"expected scalar type {dtype} but found {weight.dtype} in weight")
+    if weight.shape != (classes,):
+        raise RuntimeError(
+            f"weight tensor should be defined either for all {classes} classes or no classes but "
+            f"got weight tensor of shape: {list(weight.shape)}"
+        )
+
+
 def check_classes(input: Any, target: Any, ignore_index: int) -> None:
     """Refuse labels that name no class, with the first bad one."""
     classes = input.shape[1] if input.ndim > 1 else input.shape[0]
@@ -114,6 +127,7 @@ def cross_entropy_indices(
     check_classes(input, target, ignore_index)
     lib = namespace(input)
     d = 1 if input.ndim > 1 else 0
+    check_weight(weight, input.shape[d], input.dtype)
     logp = log_softmax.forward(input, d)
     likelihoods, scale = _likelihoods(lib, logp, target, weight, ignore_index, label_smoothing, d)
     losses = -likelihoods
@@ -190,6 +204,8 @@ def cross_entropy(
         return cross_entropy_indices(
             input, target, weight, ignore_index, reduction, label_smoothing
         )
+    if ignore_index >= 0:
+        raise RuntimeError("ignore_index is not supported for floating point target")
     d = 1 if input.ndim > 1 else 0
     if label_smoothing:
         target = target * (1 - label_smoothing) + label_smoothing / input.shape[d]
@@ -208,6 +224,7 @@ def nll(input, target, weight=None, ignore_index=-100, reduction="mean"):
     check_reduction(reduction)
     check_classes(input, target, ignore_index)
     lib, d = namespace(input), 1 if input.ndim > 1 else 0
+    check_weight(weight, input.shape[d], input.dtype)
     losses = -_likelihoods(lib, input, target, weight, ignore_index, 0.0, d)[0]
     if reduction == "none":
         return losses

@@ -53,6 +53,9 @@ class Adafactor(Optimizer):
             "maximize": maximize,
         }
         super().__init__(params, defaults)
+        for group in self.param_groups:
+            if any(parameter.is_complex() for parameter in group["params"]):
+                raise RuntimeError("Adafactor does not support complex parameters")
 
     def descent(self, group: dict[str, Any], w: np.ndarray, g: np.ndarray) -> np.ndarray:
         return -g if group["maximize"] else g  # the rule itself shrinks the weights

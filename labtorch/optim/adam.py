@@ -10,6 +10,7 @@ import numpy as np
 
 from labtorch.engine.variable import wrap
 from labtorch.optim.optimizer import Optimizer, check, check_lr, descend, number, zeros_like
+from labtorch.tensor.tensor import Tensor
 
 multiply, add, subtract, divide = np.multiply, np.add, np.subtract, np.divide
 
@@ -42,6 +43,7 @@ class Adam(Optimizer):
     ) -> None:
         check_lr(lr)
         check(eps, 0.0 <= eps, "epsilon value")
+        _check_kinds(lr, betas, foreach, capturable)
         for i, beta in enumerate(betas):
             check(beta, 0.0 <= beta < 1.0, f"beta parameter at index {i}")
         check(weight_decay, 0.0 <= weight_decay, "weight_decay value")
@@ -100,6 +102,18 @@ class Adam(Optimizer):
         rate = self.lr * root2 / (1 - beta1**t)
         add(np.sqrt(v, s), number(group["eps"] * root2, dtype), s)
         descend(w, divide(m, s, s), rate, s)
+
+
+def _check_kinds(lr: Any, betas: tuple[Any, Any], foreach: Any, capturable: bool) -> None:
+    """Refuse mixed betas; and, as PyTorch does, tensors where `foreach` is asked for."""
+    kinds = [isinstance(beta, Tensor) for beta in betas]
+    if any(kinds) != all(kinds):
+        raise ValueError("betas must be either both floats or both Tensors")
+    for what, given in (("lr", lr), ("betas[0]", betas[0]), ("betas[1]", betas[1])):
+        if isinstance(given, Tensor) and foreach and not capturable:
+            raise ValueError(
+                f"{what} as a Tensor is not supported for capturable=False and foreach=True"
+            )
 
 
 class AdamW(Adam):

@@ -9,6 +9,7 @@ import numpy as np
 from labtorch.backend import devices, dtypes
 from labtorch.engine.public import deliver
 from labtorch.engine.variable import wrap, wrap_new
+from labtorch.ops import elementwise
 from labtorch.tensor.creation import _like, _shape
 from labtorch.tensor.tensor import Tensor
 
@@ -194,7 +195,7 @@ def bernoulli(input: Tensor, *, generator: Generator | None = None, out: Any = N
     p = input._array
     if p.size and not ((p >= 0) & (p <= 1)).all():
         raise RuntimeError("Expected p_in >= 0 && p_in <= 1 to be true, but got false.")
-    return wrap((_stream(generator).random(p.shape) < p).astype(p.dtype))
+    return elementwise.bernoulli(input, wrap(np.asarray(_stream(generator).random(p.shape))))
 
 
 def multinomial(

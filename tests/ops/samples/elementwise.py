@@ -26,6 +26,7 @@ SAMPLES = {
     "elementwise.fmin": [(apart(2, 3), apart(3) + 0.03)],
     "elementwise.copysign": [(x(2, 3), x(3)), (x(2), -1.0)],
     "elementwise.nextafter": [(x(2, 3), x(3))],
+    "elementwise.bernoulli": [(unit(3), np.array([0.05, 0.5, 0.95]))],
     "elementwise.logaddexp": [(x(2, 3), x(3)), (z(2), z(2))],
     "elementwise.logaddexp2": [(x(2, 3), x(3))],
     "elementwise.exp2": [(x(3),), (z(2),)],
