@@ -122,3 +122,37 @@ def test_as_torch_refuses_beside_pytorch():
 
     with pytest.raises(RuntimeError, match="PyTorch is imported already"):
         labtorch.as_torch()
+
+
+SAVING = """
+import pathlib, sys
+engine, text = sys.argv[1:]
+if engine == "labtorch":
+    import labtorch
+    labtorch.as_torch()
+import torch
+torch.manual_seed(0)
+model = torch.nn.Linear(3, 2)
+if pathlib.Path("model.pth").exists():  # the other engine's
+    model.load_state_dict(torch.load("model.pth"))
+exec(pathlib.Path(text).read_text())
+print([float(x) for x in torch.cat([p.detach().flatten() for p in model.parameters()])])
+"""
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("order", [("torch", "labtorch"), ("labtorch", "torch")])
+def test_weights_saved_by_one_engine_are_loaded_by_the_other(order, tmp_path):
+    (tmp_path / "run.py").write_text(SAVING)
+    found = []
+    for engine in order:
+        done = subprocess.run(
+            [sys.executable, "run.py", engine, HERE / "saving.txt"],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(HERE.parents[1])},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        found.append(done.stdout)
+    assert found[0] == found[1]
