@@ -91,7 +91,7 @@ def _run(
         for target, index, g in zip(targets, indices, gradients):
             if g is None:
                 continue
-            if target.__class__ is not Node:  # a leaf
+            if not isinstance(target, Node):  # a leaf
                 entry = leaves.get(id(target))
                 if entry is None:
                     leaves[id(target)] = [target, g]
@@ -160,7 +160,7 @@ def _only_towards(roots: Sequence[Variable], inputs: Sequence[Variable]) -> tupl
         if node in seen:
             continue
         seen.add(node)
-        stack += [each for each in node.inputs if each.__class__ is Node]
+        stack += [each for each in node.inputs if isinstance(each, Node)]
     needed: set[Node] = set()
     for node in sorted(seen, key=lambda n: n.sequence):
         for each in node.inputs:

@@ -163,7 +163,7 @@ def _break_rings(moved: list[Variable], node: Any) -> None:
                 at.kept[i] = former(tensor)
                 at.kept[i]._counter = tensor.version()  # so that it is seen to be stale
         for each in at.inputs:
-            if each.__class__ is Node and each.sequence > oldest and each not in seen:
+            if isinstance(each, Node) and each.sequence > oldest and each not in seen:
                 seen.add(each)
                 queue.append(each)
 

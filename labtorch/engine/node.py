@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -304,7 +305,7 @@ class Node:
         """
         edges: dict[int, tuple[Any, int]] = {}
         for at, each, index in zip(self.plan.inputs, self.inputs, self.indices):
-            edges[at] = (each if isinstance(each, Node) else accumulator(each), index)
+            edges[at] = (named(each) if isinstance(each, Node) else accumulator(each), index)
         able = self.op.differentiable
         count = able.bit_length() if able > 0 else max(edges) + 1
         return tuple(edges.get(at, (None, 0)) for at in range(count) if able >> at & 1)
@@ -378,6 +379,21 @@ def _pack(node: Node, hooks: tuple) -> None:
         else:
             continue
         kept[i], versions[i] = packed, (packed, 0)
+
+
+def named(node: Node) -> Node:
+    """The node as an instance of a class of its name, which PyTorch has for each op.
+
+    The class is made, and the node moved to it, when somebody looks: a training step never pays.
+    """
+    if node.__class__ is Node:
+        node.__class__ = _class_of(node.name())
+    return node
+
+
+@functools.cache
+def _class_of(name: str) -> type[Node]:
+    return type(name, (Node,), {"__slots__": (), "__module__": Node.__module__})
 
 
 class AccumulateGrad:

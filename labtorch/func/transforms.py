@@ -50,7 +50,7 @@ class _Level:
         stack: list[Any] = [x._node or x for x in tensors if x._requires_grad]
         while stack:
             each = stack.pop()
-            if each.__class__ is Node:
+            if isinstance(each, Node):
                 if each not in seen:
                     seen.add(each)
                     stack += each.inputs

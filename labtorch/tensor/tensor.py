@@ -19,7 +19,7 @@ from labtorch.engine import backward as engine_backward
 from labtorch.engine import errors, events
 from labtorch.engine.apply import apply
 from labtorch.engine.inplace import apply_inplace, check_writable, former, write
-from labtorch.engine.node import RemovableHandle
+from labtorch.engine.node import RemovableHandle, named
 from labtorch.engine.thread import local
 from labtorch.engine.variable import Variable
 from labtorch.ops import arithmetic, compare, elementwise, indexing, linear, reduction, shape
@@ -263,7 +263,7 @@ class Tensor(Variable):
 
     @property
     def grad_fn(self) -> Any:
-        return self._node
+        return None if self._node is None else named(self._node)
 
     @property
     def is_leaf(self) -> bool:

@@ -248,3 +248,13 @@ def test_a_stale_tensor_says_who_changed_it_and_where():
     with pytest.raises(RuntimeError, match=r"mul saved.*changed last by SGD.step\(\)"):
         loss.backward()
     np.testing.assert_allclose(w.detach().numpy(), 0.8, rtol=1e-6)
+
+
+def test_the_class_of_a_node_has_its_name():
+    x = torch.ones(2, requires_grad=True)
+    y = (x + 1).exp()
+    assert type(y.grad_fn).__name__ == "ExpBackward0"
+    assert type(y.grad_fn.next_functions[0][0]).__name__ == "AddBackward0"
+    assert type(y.grad_fn) is type(x.exp().grad_fn)
+    y.sum().backward()
+    assert x.grad.shape == (2,)
