@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from labtorch.engine.apply import apply
 from labtorch.nn import functional as F
 from labtorch.nn.functional.loss import legacy_reduction
 from labtorch.nn.module import Module
+from labtorch.ops.loss import mse
 from labtorch.tensor.tensor import Tensor
 
 
@@ -42,6 +44,8 @@ class MSELoss(_Loss):
     """The mean of (input - target)^2."""
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        if input._array.shape == target._array.shape:  # nothing to warn of
+            return apply(mse, (input, target, self.reduction))
         return F.mse_loss(input, target, None, None, self.reduction)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from labtorch.backend.arrays import namespace
@@ -85,7 +86,16 @@ def _(g, input):
 
 @linear.vjp("bias", r"\bar b = \sum_n \bar y_n")
 def _(g, bias_shape):
-    return g.sum(0) if g.ndim == 2 else sum_to(g, bias_shape)
+    if g.ndim != 2:
+        return sum_to(g, bias_shape)
+    if isinstance(g, Variable):
+        return g.sum(0)
+    return _ones(namespace(g), len(g), g.dtype).dot(g)  # starts in a third of a reduction's time
+
+
+@lru_cache(maxsize=64)
+def _ones(lib: Any, n: int, dtype: Any) -> Any:
+    return lib.ones(n, dtype)
 
 
 @linear.explains
