@@ -49,6 +49,16 @@ def _hold_blas() -> None:
             _limiter = threadpool_limits(1, user_api="blas")
 
 
+def _forget() -> None:
+    """A forked process has its parent's pool without its threads."""
+    global _pool
+    _pool = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
+
+
 def _start() -> Any:
     """The pool of threads."""
     global _pool

@@ -19,6 +19,7 @@ from labtorch.data.sampler import (
     SubsetRandomSampler,
     WeightedRandomSampler,
 )
+from labtorch.data.workers import get_worker_info
 
 __all__ = [
     "BatchSampler",
@@ -36,5 +37,6 @@ __all__ = [
     "WeightedRandomSampler",
     "default_collate",
     "default_convert",
+    "get_worker_info",
     "random_split",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any
@@ -12,9 +11,7 @@ import numpy as np
 from labtorch.data.collate import default_collate, default_convert
 from labtorch.data.dataset import Dataset, IterableDataset, TensorDataset
 from labtorch.data.sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
-from labtorch.tensor.random import Generator
-
-_warned = False
+from labtorch.tensor.random import Generator, default_generator
 
 
 class _Endless(Sampler[None]):
@@ -28,9 +25,9 @@ class _Endless(Sampler[None]):
 class DataLoader:
     """Batches of a dataset: `for x, y in DataLoader(dataset, batch_size=32, shuffle=True)`.
 
-    Samples are loaded in the caller's own process, whatever `num_workers` says; `pin_memory`,
-    `timeout` and the like are accepted and change nothing. The order of a shuffle follows
-    `generator`, or `labtorch.manual_seed`.
+    With `num_workers` as many processes load samples ahead; the batches are the same, and in the
+    same order. The order of a shuffle follows `generator`, or `labtorch.manual_seed`; worker i
+    starts from a seed drawn from it, plus i. `pin_memory` is accepted and changes nothing.
     """
 
     def __init__(
@@ -69,8 +66,6 @@ class DataLoader:
             )
         if persistent_workers and num_workers == 0:
             raise ValueError("persistent_workers option needs num_workers > 0")
-        if num_workers:
-            _warn_about_workers()
         self.dataset = dataset
         self.num_workers, self.prefetch_factor = num_workers, prefetch_factor
         self.pin_memory, self.pin_memory_device = pin_memory, pin_memory_device
@@ -108,34 +103,42 @@ class DataLoader:
         if collate_fn is None:
             collate_fn = default_collate if batch_sampler is not None else default_convert
         self.collate_fn = collate_fn
+        batched = self.batch_sampler is not None
+        self.fetcher = Fetcher(collate_fn, batched, self._iterable and drop_last)
+        self._workers: Any = None
 
     def __iter__(self) -> Iterator[Any]:
-        if self._iterable:
-            return self._from_stream()
-        if self.batch_sampler is None:
-            return (self.collate_fn(self.dataset[i]) for i in self.sampler)
-        return (self._batch(indices) for indices in self.batch_sampler)
+        # drawn also where no worker needs it: the shuffle does not depend on their number
+        seed = int((self.generator or default_generator).numpy.integers(2**62))
+        return self._from_workers(seed) if self.num_workers else self._from_here()
 
-    def _batch(self, indices: list) -> Any:
-        dataset = self.dataset
-        if self.collate_fn is default_collate and type(dataset) is TensorDataset:
-            rows = np.asarray(indices)  # as stacking row by row would give, in one go
-            if rows.dtype.kind in "ui":
-                return [tensor[rows] for tensor in dataset.tensors]
-        if hasattr(dataset, "__getitems__"):
-            return self.collate_fn(dataset.__getitems__(indices))
-        return self.collate_fn([dataset[i] for i in indices])
+    def _jobs(self) -> Iterable[Any]:
+        """What is fetched at once: the indices of a batch, or one."""
+        return self.sampler if self.batch_sampler is None else self.batch_sampler
 
-    def _from_stream(self) -> Iterator[Any]:
-        samples = iter(self.dataset)
-        if self.batch_size is None and self.batch_sampler is None:
-            yield from map(self.collate_fn, samples)
-            return
-        for places in self.batch_sampler:  # type: ignore[union-attr]
-            batch = list(islice(samples, len(places)))
-            if not batch or (len(batch) < len(places) and self.drop_last):
+    def _from_here(self) -> Iterator[Any]:
+        fetch = self.fetcher(self.dataset)
+        for job in self._jobs():
+            found = fetch(job)
+            if isinstance(found, Ended):
                 return
-            yield self.collate_fn(batch)
+            yield found
+
+    def _from_workers(self, seed: int) -> Iterator[Any]:
+        from labtorch.data.workers import Workers
+
+        workers = self._workers or Workers(self)
+        if self.persistent_workers:
+            self._workers = workers
+        try:
+            yield from workers.epoch(seed, iter(self._jobs()), self.prefetch_factor or 2)
+        finally:
+            if workers is not self._workers:
+                workers.stop()
+
+    def __del__(self) -> None:
+        if getattr(self, "_workers", None) is not None:
+            self._workers.stop()
 
     def __len__(self) -> int:
         """The number of batches."""
@@ -147,15 +150,42 @@ class DataLoader:
         return len(self.sampler if self.batch_sampler is None else self.batch_sampler)  # type: ignore[arg-type]
 
 
-def _warn_about_workers() -> None:
-    global _warned
-    if not _warned:
-        _warned = True
-        warnings.warn(
-            "num_workers is accepted, but samples are loaded in this process: the batches are the "
-            "same, without worker processes",
-            stacklevel=3,
-        )
+class Fetcher:
+    """How samples become batches: `fetcher(dataset)` is a function of the indices of a batch.
+
+    It is made in the process that loads, so that each has its own iterator over a stream.
+    """
+
+    def __init__(self, collate: Callable, batched: bool, drop_last: bool) -> None:
+        self.collate, self.batched, self.drop_last = collate, batched, drop_last
+
+    def __call__(self, dataset: Any) -> Callable[[Any], Any]:
+        if isinstance(dataset, IterableDataset):
+            samples = iter(dataset)
+            return lambda places: self.next(samples, places)
+        if not self.batched:
+            return lambda index: self.collate(dataset[index])
+        return lambda indices: self.batch(dataset, indices)
+
+    def next(self, samples: Iterator[Any], places: Any) -> Any:
+        """The next sample or batch of a stream."""
+        batch = list(islice(samples, len(places) if self.batched else 1))
+        if not batch or (self.batched and self.drop_last and len(batch) < len(places)):
+            return Ended()
+        return self.collate(batch if self.batched else batch[0])
+
+    def batch(self, dataset: Any, indices: Any) -> Any:
+        if self.collate is default_collate and type(dataset) is TensorDataset:
+            rows = np.asarray(indices)  # as stacking row by row would give, in one go
+            if rows.dtype.kind in "ui":
+                return [tensor[rows] for tensor in dataset.tensors]
+        if hasattr(dataset, "__getitems__"):
+            return self.collate(dataset.__getitems__(indices))
+        return self.collate([dataset[i] for i in indices])
+
+
+class Ended:
+    """What a fetch gives when its stream is over."""
 
 
 def _refuse_order(shuffle: Any, sampler: Any, batch_sampler: Any) -> None:

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 import labtorch
-from labtorch.data import loader
 from labtorch.utils import data
 from tests.oracle import same, same_error
 
@@ -96,13 +95,6 @@ def test_samplers_draw_what_they_promise():
     assert len(list(data.RandomSampler(range(5), num_samples=12))) == 12
     assert sorted(data.SubsetRandomSampler([4, 7])) == [4, 7]
     assert list(data.BatchSampler(range(5), 2, True)) == [[0, 1], [2, 3]]
-
-
-def test_workers_are_accepted_with_one_warning():
-    loader._warned = False
-    with pytest.warns(UserWarning, match="loaded in this process"):
-        made = data.DataLoader(Squares(), batch_size=5, num_workers=2, pin_memory=True)
-    assert len(list(made)) == 2
 
 
 @pytest.mark.oracle
