@@ -86,6 +86,7 @@ def _complex_formatter(values: np.ndarray) -> Any:
         sign = "" if im.startswith("-") else "+"
         return real(value.real) + sign + im + "j"
 
+    show.width = real.width + imaginary.width + 1  # type: ignore[attr-defined]
     return show
 
 
@@ -110,8 +111,7 @@ def _body(array: np.ndarray, indent: int, abridge: bool, show: Any) -> str:
             parts = [show(v) for v in items[:edge]] + [" ..."] + [show(v) for v in items[-edge:]]
         else:
             parts = [show(v) for v in items]
-        width = max((len(p) for p in parts if p != " ..."), default=1) + 2
-        per_line = max(1, (_options["linewidth"] - indent) // width)
+        per_line = max(1, (_options["linewidth"] - indent) // (show.width + 2))
         lines = [parts[i : i + per_line] for i in range(0, len(parts), per_line)]
         return "[" + (",\n" + " " * (indent + 1)).join(", ".join(line) for line in lines) + "]"
     inner = [_body(each, indent + 1, abridge, show) for each in (array[:edge] if short else array)]
