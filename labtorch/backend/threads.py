@@ -6,11 +6,8 @@ NumPy lets go of the interpreter's lock while it computes. The BLAS keeps to one
 
 from __future__ import annotations
 
-import functools
 import os
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 _count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -34,11 +31,15 @@ def set_num_threads(n: int) -> None:
         _count, old, _pool = n, _pool, None
         if old is not None:
             old.shutdown(wait=False)
-    _hold_blas()
+    hold_blas()
 
 
-def _hold_blas() -> None:
-    """Hold the BLAS to one thread, in case NumPy was loaded before labtorch."""
+def hold_blas() -> None:
+    """Hold the BLAS to one thread, in case NumPy was loaded before labtorch.
+
+    For small products, waking its other threads costs as much as it saves, and far more on a busy
+    machine.
+    """
     global _limiter
     if _limiter is None:
         try:
@@ -64,7 +65,7 @@ def _start() -> Any:
     global _pool
     from concurrent.futures import ThreadPoolExecutor
 
-    _hold_blas()
+    hold_blas()
     _pool = ThreadPoolExecutor(_count - 1, "labtorch")
     return _pool
 
@@ -93,39 +94,3 @@ def split(work: Callable[[slice], Any], n: int, size: int) -> list[Any]:
     for each in waiting:
         found += each.result()
     return found
-
-
-@functools.cache
-def _libraries() -> list:
-    """Handles of the BLAS libraries at work; none without threadpoolctl."""
-    try:
-        from threadpoolctl import ThreadpoolController
-    except ImportError:
-        return []
-    return ThreadpoolController().select(user_api="blas").lib_controllers
-
-
-_changing = threading.Lock()
-
-
-@contextmanager
-def one_thread(work: int) -> Iterator[None]:
-    """Let a loop of small matrix products run on one thread of the BLAS.
-
-    For products of less than 2^21 multiplications (`work` of one of them), waking the others costs
-    as much as it saves, and on a busy machine far more. The number belongs to the whole process:
-    whoever finds it changed already, in this thread of work or in another, leaves it alone.
-    """
-    libraries = _libraries() if work < 1 << 21 else []
-    if not libraries or not _changing.acquire(blocking=False):
-        yield
-        return
-    before = [each.num_threads for each in libraries]
-    try:
-        for each in libraries:
-            each.set_num_threads(1)
-        yield
-    finally:
-        for each, count in zip(libraries, before):
-            each.set_num_threads(count)
-        _changing.release()

@@ -18,7 +18,7 @@ from __future__ import annotations
 from typing import Any
 
 from labtorch.backend.arrays import namespace
-from labtorch.backend.threads import one_thread
+from labtorch.backend.threads import hold_blas
 from labtorch.engine.op import op
 from labtorch.ops.unrolled import gradients_of_unrolled, gru_step, lstm_step, rnn_step
 
@@ -259,10 +259,10 @@ def lstm(input, hx, cx, batch_sizes, dropped, layers, bidirectional, batch_first
         rows, sequences = call.first(k)
         call.along(k, hidden[k])[rows, sequences] = hx[k]
         call.along(k, cells[k])[rows, sequences] = cx[k]
-    with one_thread(gates[0, 0].size * (stack.features + hidden.shape[-1])):
-        for k in range(0, call.count, stack.depth):
-            x = call.along(k, call.input(k // call.directions, hidden))
-            _lstm_forward(call, stack, k, x)
+    hold_blas()  # small products
+    for k in range(0, call.count, stack.depth):
+        x = call.along(k, call.input(k // call.directions, hidden))
+        _lstm_forward(call, stack, k, x)
     return *call.results(hidden), call.last(cells), gates, cells, hidden, stack
 
 
@@ -359,8 +359,8 @@ def _lstm_back(
     above, dh, dc = (
         lib.ascontiguousarray(each.swapaxes(1, 2)) for each in (above, carried_h, carried_c)
     )
-    with one_thread(d[0, 0].size * len(dh[0])):
-        projected = _lstm_through_time(call, stack, k, d, f, through, above, dh, dc)
+    hold_blas()  # small products
+    projected = _lstm_through_time(call, stack, k, d, f, through, above, dh, dc)
     carried_h[...], carried_c[...] = dh.swapaxes(1, 2), dc.swapaxes(1, 2)
 
     sums = d.reshape((*d.shape[:2], 4 * size, call.batch))
@@ -442,27 +442,27 @@ def gru(input, hx, batch_sizes, dropped, layers, bidirectional, batch_first, *we
         recurrent = lib.ascontiguousarray((w.w_hh * scale[:, None]).T)
         shift = 0 if w.b_hh is None else w.b_hh * scale
         a_k, q_k, h_k = (call.along(k, each[k]) for each in (gates, candidates, hidden))
-        with one_thread(update.size * size):
-            for t, n in enumerate(call.sizes_along(k)):
-                a, h, u, s = a_k[t, :n], h_k[t + 1, :n], update[:n], term[:n]
-                lib.matmul(h_k[t, :n], recurrent, out=u)
-                u += shift
-                rz, r, z, new = (
-                    a[:, : 2 * size],
-                    a[:, :size],
-                    a[:, size : 2 * size],
-                    a[:, 2 * size :],
-                )
-                rz += u[:, : 2 * size]
-                lib.tanh(rz, out=rz)
-                rz *= 0.5
-                rz += 0.5
-                q_k[t, :n] = u[:, 2 * size :]
-                new += lib.multiply(r, u[:, 2 * size :], out=s)
-                lib.tanh(new, out=new)
-                lib.subtract(h_k[t, :n], new, out=s)
-                s *= z
-                lib.add(new, s, out=h)
+        hold_blas()  # small products
+        for t, n in enumerate(call.sizes_along(k)):
+            a, h, u, s = a_k[t, :n], h_k[t + 1, :n], update[:n], term[:n]
+            lib.matmul(h_k[t, :n], recurrent, out=u)
+            u += shift
+            rz, r, z, new = (
+                a[:, : 2 * size],
+                a[:, :size],
+                a[:, size : 2 * size],
+                a[:, 2 * size :],
+            )
+            rz += u[:, : 2 * size]
+            lib.tanh(rz, out=rz)
+            rz *= 0.5
+            rz += 0.5
+            q_k[t, :n] = u[:, 2 * size :]
+            new += lib.multiply(r, u[:, 2 * size :], out=s)
+            lib.tanh(new, out=new)
+            lib.subtract(h_k[t, :n], new, out=s)
+            s *= z
+            lib.add(new, s, out=h)
     return *call.results(hidden), gates, candidates, hidden
 
 
@@ -508,14 +508,14 @@ def _gru_back(
     if call.sizes is not None:
         d *= call.along(k, call.active)[:, :, None]
         local *= call.along(k, call.active)[:, :, None]
-    with one_thread(d[0].size * size):
-        for t, n in reversed(list(enumerate(call.sizes_along(k)))):
-            h = dh[:n]
-            h += above[t, :n]
-            by_gate[t, :n] *= h[:, None]
-            local[t, :n] *= h
-            h *= z[t, :n]
-            h += d[t, :n].dot(w.w_hh)
+    hold_blas()  # small products
+    for t, n in reversed(list(enumerate(call.sizes_along(k)))):
+        h = dh[:n]
+        h += above[t, :n]
+        by_gate[t, :n] *= h[:, None]
+        local[t, :n] *= h
+        h *= z[t, :n]
+        h += d[t, :n].dot(w.w_hh)
     of_input = lib.concatenate([d[..., : 2 * size], local], axis=-1)
     return of_input, _affine_gradients(of_input, x, hidden[:-1], w, d)
 
@@ -540,14 +540,14 @@ def rnn(input, hx, relu, batch_sizes, dropped, layers, bidirectional, batch_firs
         x = call.along(k, call.input(k // call.directions, hidden))
         _projected(lib, x, w.w_ih, None if w.b_ih is None else w.b_ih + w.b_hh, sums)
         recurrent, h_k = lib.ascontiguousarray(w.w_hh.T), call.along(k, hidden[k])
-        with one_thread(update.size * size):
-            for t, n in enumerate(call.sizes_along(k)):
-                a = sums[t, :n]
-                a += lib.matmul(h_k[t, :n], recurrent, out=update[:n])
-                if relu:
-                    lib.maximum(a, 0, out=h_k[t + 1, :n])
-                else:
-                    lib.tanh(a, out=h_k[t + 1, :n])
+        hold_blas()  # small products
+        for t, n in enumerate(call.sizes_along(k)):
+            a = sums[t, :n]
+            a += lib.matmul(h_k[t, :n], recurrent, out=update[:n])
+            if relu:
+                lib.maximum(a, 0, out=h_k[t + 1, :n])
+            else:
+                lib.tanh(a, out=h_k[t + 1, :n])
     return *call.results(hidden), hidden
 
 
@@ -585,10 +585,10 @@ def _rnn_back(
     d = (after > 0).astype(after.dtype) if relu else 1 - after * after
     if call.sizes is not None:
         d *= call.along(k, call.active)[:, :, None]
-    with one_thread(d[0].size * d.shape[-1]):
-        for t, n in reversed(list(enumerate(call.sizes_along(k)))):
-            h = dh[:n]
-            h += above[t, :n]
-            d[t, :n] *= h
-            call.lib.matmul(d[t, :n], w.w_hh, out=h)
+    hold_blas()  # small products
+    for t, n in reversed(list(enumerate(call.sizes_along(k)))):
+        h = dh[:n]
+        h += above[t, :n]
+        d[t, :n] *= h
+        call.lib.matmul(d[t, :n], w.w_hh, out=h)
     return d, _affine_gradients(d, x, hidden[:-1], w)
