@@ -93,6 +93,10 @@ def explain(op: Op, args: tuple, arrays: list, error: Exception) -> Exception:
             f"{op.name}(): argument '{next(iter(op.parameters))}' (position 1) must be Tensor, "
             f"not {type(args[0]).__name__}"
         )
+    elif kind in (AttributeError, KeyError):
+        kind, message = TypeError, f"an argument is of the wrong type: {message}"
+    elif kind in (MemoryError, OverflowError, ZeroDivisionError):
+        kind, message = RuntimeError, f"{kind.__name__}: {message}"
     elif not raised_by_op(error) and (kind is ValueError or kind.__module__ != "builtins"):
         kind = IndexError if isinstance(error, IndexError) else RuntimeError  # as PyTorch raises
     names = list(op.parameters)

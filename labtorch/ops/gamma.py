@@ -85,11 +85,15 @@ def _(g, input):
     return g * derivative_of_digamma(input, 1)
 
 
+FAR = 10_000
+
+
 def _zeta(lib: Any, s: Any, q: Any) -> Any:
     """The sum over k >= 0 of (q + k)^-s for s > 1: terms up to q + k = 10, and then the
     Euler-Maclaurin formula (DLMF 25.11.5)."""
     s, q = lib.broadcast_arrays(s, q)
-    finite = lib.where(lib.isfinite(q), q, 1.0)
+    far = q < -FAR  # so many terms that nobody would wait for them
+    finite = lib.where(lib.isfinite(q) & ~far, q, 1.0)
     steps = lib.maximum(SHIFT, lib.ceil(SHIFT - finite))
     total = lib.zeros(q.shape)
     for k in range(int(steps.max()) if steps.size else 0):
@@ -101,6 +105,7 @@ def _zeta(lib: Any, s: Any, q: Any) -> Any:
         total = total + bernoulli / math.factorial(2 * k) * factor * power
         factor = factor * (s + 2 * k - 1) * (s + 2 * k)
         power = power / (a * a)
+    total = lib.where(far, math.nan, total)
     whole = q == lib.floor(q)
     total = lib.where((q <= 0) & whole, math.inf, total)
     total = lib.where((q <= 0) & ~whole & (s != lib.floor(s)), math.nan, total)

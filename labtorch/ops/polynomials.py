@@ -12,6 +12,8 @@ from labtorch.engine.op import op
 from labtorch.engine.public import NOWHERE, public
 from labtorch.ops.arithmetic import _floating
 
+HIGHEST = 100_000  # steps of a recurrence
+
 
 def _polynomial(name: str, letter: str, first: Callable, following: Callable) -> Any:
     """p_0 = 1, p_1 = first(x), p_{k + 1} = following(k, x, p_k, p_{k - 1}); 0 for n < 0."""
@@ -24,9 +26,12 @@ def _polynomial(name: str, letter: str, first: Callable, following: Callable) ->
         x, degree = lib.broadcast_arrays(
             lib.asarray(input, "float64"), lib.trunc(lib.asarray(n, "float64"))
         )
+        highest = degree.max() if degree.size else 0
+        if not highest < HIGHEST:  # NaN, too
+            raise RuntimeError(f"a degree of {highest} is more than {HIGHEST} steps can reach")
         before, now = lib.ones_like(x), first(x)
         result = lib.where(degree == 0, before, lib.where(degree == 1, now, 0.0))
-        for k in range(1, int(degree.max()) if degree.size else 0):
+        for k in range(1, int(highest)):
             before, now = now, following(k, x, now, before)
             result = lib.where(degree == k + 1, now, result)
         return lib.where(lib.isnan(x), math.nan, result).astype(dtype)

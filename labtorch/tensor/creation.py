@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import math
 import warnings
 from typing import Any
 
@@ -30,6 +31,10 @@ def _shape(size: tuple) -> tuple[int, ...]:
     if any(each < 0 for each in shape):
         raise RuntimeError(
             f"Trying to create tensor with negative dimension {min(shape)}: {list(shape)}"
+        )
+    if math.prod(shape) >= 1 << 60:
+        raise RuntimeError(
+            f"Storage size calculation overflowed with sizes={list(shape)}: no memory holds it"
         )
     return shape
 
