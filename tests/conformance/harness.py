@@ -79,7 +79,10 @@ class Translation:
         if value is getattr(torch.nn.functional, name, None):
             return getattr(labtorch.nn.functional, name)
         if isinstance(value, torch.nn.Module):
-            return getattr(labtorch.nn, type(value).__name__)()
+            try:
+                return getattr(labtorch.nn, type(value).__name__)()
+            except TypeError:  # it needs sizes, which the object does not tell
+                raise Unposable(type(value).__name__) from None
         raise Unposable(type(value).__name__)
 
     def _tensor(self, value: torch.Tensor) -> labtorch.Tensor:
