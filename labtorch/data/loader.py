@@ -27,7 +27,7 @@ class DataLoader:
 
     With `num_workers` as many processes load samples ahead; the batches are the same, and in the
     same order. The order of a shuffle follows `generator`, or `labtorch.manual_seed`; worker i
-    starts from a seed drawn from it, plus i. `pin_memory` is accepted and changes nothing.
+    starts from a seed that follows from it, plus i. `pin_memory` is accepted and changes nothing.
     """
 
     def __init__(
@@ -108,9 +108,7 @@ class DataLoader:
         self._workers: Any = None
 
     def __iter__(self) -> Iterator[Any]:
-        # drawn also where no worker needs it: the shuffle does not depend on their number
-        seed = int((self.generator or default_generator).numpy.integers(2**62))
-        return self._from_workers(seed) if self.num_workers else self._from_here()
+        return self._from_workers() if self.num_workers else self._from_here()
 
     def _jobs(self) -> Iterable[Any]:
         """What is fetched at once: the indices of a batch, or one."""
@@ -124,12 +122,15 @@ class DataLoader:
                 return
             yield found
 
-    def _from_workers(self, seed: int) -> Iterator[Any]:
+    def _from_workers(self) -> Iterator[Any]:
         from labtorch.data.workers import Workers
 
         workers = self._workers or Workers(self)
         if self.persistent_workers:
             self._workers = workers
+        # a child of the generator's seed: the shuffle does not depend on the number of workers
+        source: Any = (self.generator or default_generator).numpy.bit_generator.seed_seq
+        seed = int(source.spawn(1)[0].generate_state(1, np.uint64)[0] >> 2)
         try:
             yield from workers.epoch(seed, iter(self._jobs()), self.prefetch_factor or 2)
         finally:

@@ -81,6 +81,7 @@ def test_the_controls_act_while_a_later_cell_waits_for_the_end(open_notebook: An
     wait_for(lambda: shown_count(notebook) > 5)
     click(notebook, "Pause")
     wait_for(lambda: notebook.page.locator(PANEL).get_attribute("data-state") == "paused")
+    notebook.page.wait_for_timeout(200)  # what was on its way when the button was pressed
     frozen = shown_count(notebook)
     notebook.page.wait_for_timeout(500)
     assert shown_count(notebook) == frozen < 300
