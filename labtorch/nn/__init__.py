@@ -86,7 +86,7 @@ from labtorch.nn.dropout import (
     Dropout3d,
     FeatureAlphaDropout,
 )
-from labtorch.nn.embedding import Embedding
+from labtorch.nn.embedding import Embedding, EmbeddingBag
 from labtorch.nn.flatten import Flatten, Unflatten
 from labtorch.nn.lazy import LazyLinear
 from labtorch.nn.linear import Bilinear, Identity, Linear
@@ -103,6 +103,9 @@ from labtorch.nn.loss import (
     L1Loss,
     MarginRankingLoss,
     MSELoss,
+    MultiLabelMarginLoss,
+    MultiLabelSoftMarginLoss,
+    MultiMarginLoss,
     NLLLoss,
     PairwiseDistance,
     PoissonNLLLoss,

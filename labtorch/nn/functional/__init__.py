@@ -45,6 +45,7 @@ from labtorch.nn.functional.attention import (
     multi_head_attention_forward,
     scaled_dot_product_attention,
 )
+from labtorch.nn.functional.bags import embedding_bag
 from labtorch.nn.functional.conv import (
     conv1d,
     conv2d,
@@ -79,6 +80,9 @@ from labtorch.nn.functional.loss import (
     l1_loss,
     margin_ranking_loss,
     mse_loss,
+    multi_margin_loss,
+    multilabel_margin_loss,
+    multilabel_soft_margin_loss,
     nll_loss,
     poisson_nll_loss,
     smooth_l1_loss,
@@ -120,11 +124,6 @@ from labtorch.nn.functional.pooling import (
     max_unpool2d,
     max_unpool3d,
 )
-from labtorch.ops.linear import linear
-from labtorch.tensor.functions import one_hot, pad
-
-if not _TYPE_CHECKING:
-    __getattr__ = _explains("nn.functional", globals())
 from labtorch.nn.functional.vision import (
     affine_grid,
     channel_shuffle,
@@ -136,3 +135,8 @@ from labtorch.nn.functional.vision import (
     upsample_bilinear,
     upsample_nearest,
 )
+from labtorch.ops.linear import linear
+from labtorch.tensor.functions import one_hot, pad
+
+if not _TYPE_CHECKING:
+    __getattr__ = _explains("nn.functional", globals())

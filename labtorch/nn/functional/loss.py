@@ -16,8 +16,9 @@ from labtorch.engine.composite import composite
 from labtorch.engine.modes import no_grad
 from labtorch.engine.variable import wrap
 from labtorch.nn.functional.normalization import pairwise_distance
-from labtorch.ops import activation, arithmetic, loss, shape
+from labtorch.ops import activation, arithmetic, indexing, loss, shape
 from labtorch.ops.reduction import sum as sum_along
+from labtorch.tensor import functions
 from labtorch.tensor.tensor import Tensor
 
 
@@ -396,3 +397,101 @@ def triplet_margin_with_distance_loss(
     if swap:
         far = arithmetic.minimum(far, distance(positive, negative))
     return loss._reduce(arithmetic.clamp(near - far + margin, 0), reduction)
+
+
+@composite
+def multi_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    p: int = 1,
+    margin: float = 1.0,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """Of x (N, C) and classes y: sum over i != y of w_y max(0, margin - x_y + x_i)^p, by C."""
+    reduction = legacy_reduction(size_average, reduce, reduction)
+    loss.check_reduction(reduction)
+    if p not in (1, 2):
+        raise ValueError("only p == 1 and p == 2 supported")
+    if weight is not None and weight.ndim != 1:
+        raise ValueError("weight must be one-dimensional")
+    rows = input if input.ndim == 2 else functions.reshape(input, (1, -1))
+    if input.ndim > 2 or not input.numel():
+        raise RuntimeError(
+            "Expected non-empty vector or matrix with optional 0-dim batch size, but got: "
+            f"{list(input.shape)}"
+        )
+    classes = functions.reshape(target, (-1, 1))
+    if classes.shape[0] != rows.shape[0] or target.ndim > 1:
+        raise RuntimeError(
+            f"inconsistent target size, expected {rows.shape[0]} but got {list(target.shape)}"
+        )
+    if weight is not None and tuple(weight.shape) != (rows.shape[1],):
+        raise RuntimeError(
+            f"inconsistent weight size, expected {rows.shape[1]} but got {list(weight.shape)}"
+        )
+    apart = arithmetic.clamp(margin - indexing.gather(rows, 1, classes) + rows, 0) ** p
+    if weight is not None:
+        apart = apart * functions.reshape(weight[functions.reshape(classes, (-1,))], (-1, 1))
+    others = wrap(np.arange(rows.shape[1]) != classes._array)
+    losses = arithmetic.where(others, apart, 0.0).sum(1) / rows.shape[1]
+    return loss._reduce(losses if input.ndim == 2 else losses.squeeze(0), reduction)
+
+
+@composite
+def multilabel_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """Of x (N, C) and class numbers up to the first -1: sum of max(0, 1 - x_y + x_i), by C.
+
+    It runs over the classes y that are named and the classes i that are not.
+    """
+    reduction = legacy_reduction(size_average, reduce, reduction)
+    loss.check_reduction(reduction)
+    if input.ndim > 2 or not input.numel():
+        raise RuntimeError(
+            "Expected non-empty vector or matrix with optional 0-dim batch size, but got: "
+            f"{list(input.shape)}"
+        )
+    if tuple(target.shape) != tuple(input.shape):
+        raise RuntimeError(
+            f"inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}"
+        )
+    size = (1, -1) if input.ndim < 2 else tuple(input.shape)
+    rows, named = functions.reshape(input, size), target._array.reshape(size)
+    valid = np.cumprod(named >= 0, axis=1).astype(bool)
+    place = np.where(valid, named, 0)
+    chosen = np.zeros(named.shape, bool)
+    np.put_along_axis(chosen, place, False, 1)
+    for row, (at, use) in enumerate(zip(place, valid)):
+        chosen[row, at[use]] = True
+    of_named = indexing.gather(rows, 1, wrap(place))
+    apart = arithmetic.clamp(1 - of_named.unsqueeze(2) + rows.unsqueeze(1), 0)
+    pairs = wrap(valid[:, :, None] & ~chosen[:, None, :])
+    losses = arithmetic.where(pairs, apart, 0.0).sum((1, 2)) / rows.shape[1]
+    return loss._reduce(losses if input.ndim == 2 else losses.squeeze(0), reduction)
+
+
+@composite
+def multilabel_soft_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """-(t ln sigmoid(x) + (1 - t) ln sigmoid(-x)), the mean over classes (the last dimension)."""
+    reduction = legacy_reduction(size_average, reduce, reduction)
+    positive = apply(activation.logsigmoid, (input,))
+    negative = apply(activation.logsigmoid, (-input,))
+    losses = -(target * positive + (1 - target) * negative)
+    if weight is not None:
+        losses = losses * weight
+    return loss._reduce(losses.mean(-1), reduction)
