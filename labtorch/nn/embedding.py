@@ -159,7 +159,8 @@ class EmbeddingBag(Module):
         """A layer whose table is `embeddings`, fixed unless `freeze` is False."""
         if embeddings.ndim != 2:
             raise AssertionError("Embeddings parameter is expected to be 2-dimensional")
-        made = cls(*embeddings.shape, _weight=embeddings, **options)
+        rows, columns = embeddings.shape
+        made = cls(rows, columns, _weight=embeddings, **options)
         made.weight.requires_grad_(not freeze)
         return made
 

@@ -394,8 +394,8 @@ class MultiMarginLoss(_WeightedLoss):
         self.p, self.margin = p, margin
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        options = {"weight": self.weight, "reduction": self.reduction}
-        return F.multi_margin_loss(input, target, self.p, self.margin, **options)
+        weight, reduction = self.weight, self.reduction
+        return F.multi_margin_loss(input, target, self.p, self.margin, weight, reduction=reduction)
 
 
 class MultiLabelMarginLoss(_Loss):
