@@ -47,6 +47,6 @@ class ViewsBuildHook(BuildHookInterface):
         """Are there bundles, none older than any source?"""
         built = [path.stat().st_mtime for path in bundles.glob("*.js")]
         scripts = (path for path in source.rglob("*") if "node_modules" not in path.parts)
-        shared = (bundles.parent / "shared").glob("*.json")  # words and colours, bundled, too
+        shared = bundles.parent.glob("*/*.json")  # words and colours, bundled, too
         sources = [p.stat().st_mtime for p in (*scripts, *shared) if p.is_file()]
         return bool(built) and min(built) >= max(sources, default=0)

@@ -36,6 +36,8 @@ class Saved(TypedDict):
     shape: list[int]
     dtype: str
     nbytes: int
+    node: int | None  # whose output it is; None for an inner state of the op's own
+    output: int  # which output of that node
 
 
 class Node(TypedDict):
@@ -54,6 +56,9 @@ class Node(TypedDict):
     formula: str  # LaTeX; "" where there is none
     vjps: list[Vjp]
     saved: list[Saved]
+    states: list[str]  # inner states that the op computes on its way: "gates", "hidden"
+    nbytes: int  # of all outputs together
+    flops: int | None  # floating-point operations of the forward pass; None where not known
     source: Source | None
 
 
@@ -120,8 +125,19 @@ class Row(TypedDict):
 
     value: Summary | None
     grad: Summary | None
+    update: Summary | None  # of a parameter: what the optimizer's step added to it
     forward_seconds: float | None
     backward_seconds: float | None
+    forward_start: float | None  # seconds since the step began
+    backward_start: float | None
+    turn: int | None  # when the backward pass came here: 0 is where it began
+
+
+class Contribution(TypedDict):
+    """What one consumer sent back to a tensor that has several; they add up to its gradient."""
+
+    edge: int  # position in Graph["edges"]: from the tensor to the consumer
+    grad: Summary
 
 
 class Failure(TypedDict):
@@ -142,4 +158,6 @@ class Snapshot(TypedDict):
     learning_rate: float | None  # of the optimizer that stepped
     measured: bool  # were statistics taken in this step?
     failure: Failure | None
+    partial: bool  # the step is under way: what has not run yet has no node, or None in its row
     rows: list[Row]  # one per node of the graph, in its order
+    contributions: list[Contribution]  # of tensors with several consumers, where measured

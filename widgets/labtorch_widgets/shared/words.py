@@ -1,4 +1,7 @@
-"""Every word a view shows, in English and Chinese, from one catalogue that the browser shares."""
+"""Every word a view shows, in English and Chinese, from catalogues that the browser shares.
+
+Each folder has its own `words.json`; `shared/words.json` has what all views say.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,16 @@ import weakref
 from pathlib import Path
 from typing import Protocol
 
-CATALOGUE: dict[str, dict[str, str]] = json.loads(
-    Path(__file__).with_name("words.json").read_text(encoding="utf-8")
-)
+
+def _catalogue() -> dict[str, dict[str, str]]:
+    words: dict[str, dict[str, str]] = {}
+    for path in sorted(Path(__file__).parents[1].glob("*/words.json")):
+        for language, own in json.loads(path.read_text(encoding="utf-8")).items():
+            words.setdefault(language, {}).update(own)
+    return words
+
+
+CATALOGUE = _catalogue()
 
 
 class _Speaker(Protocol):

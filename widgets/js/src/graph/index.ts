@@ -9,6 +9,7 @@ import type { Detail, GraphFrame, Scene } from "./contract";
 import { Drawing } from "./drawing";
 import { NodePane } from "./pane";
 import "./graph.css";
+import "./words";
 
 function render({ model, el }: RenderProps) {
   const host = new Host<GraphFrame>(model, el);

@@ -9,6 +9,7 @@ import { Chart } from "./chart";
 import type { TrainingFrame } from "./contract";
 import { rateControl } from "./rate";
 import "./training.css";
+import "./words";
 
 function render({ model, el }: RenderProps) {
   const host = new Host<TrainingFrame>(model, el);
