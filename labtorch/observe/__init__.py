@@ -11,7 +11,17 @@
 """
 
 from labtorch.engine.events import Watcher, mark_step, watch
-from labtorch.observe.recorder import record
+from labtorch.observe.follow import Following
 from labtorch.observe.recording import Recording
+from labtorch.observe.session import Session, record, watching
 
-__all__ = ["Recording", "Watcher", "mark_step", "record", "watch"]
+__all__ = [
+    "Following",
+    "Recording",
+    "Session",
+    "Watcher",
+    "mark_step",
+    "record",
+    "watch",
+    "watching",
+]

@@ -1,4 +1,4 @@
-"""The watcher behind `record()`: it turns the engine's events into steps of a recording.
+"""The watcher that turns the engine's events into steps of a recording; see `observe.session`.
 
 In every step it notes the structure (a tuple an op). A step's numbers are measured only while the
 time spent on measuring stays within the budget; the loss is noted always. The structure is kept
@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import Counter
 from math import isfinite
 from time import perf_counter
 from types import CodeType
@@ -24,14 +23,16 @@ from labtorch.engine.node import Node
 from labtorch.engine.thread import local
 from labtorch.engine.variable import Variable
 from labtorch.observe import source, structure
+from labtorch.observe.capture import Captured, Lens, copied, signatures
 from labtorch.observe.recording import Measured, Recording
-from labtorch.observe.snapshot import Graph
+from labtorch.observe.snapshot import Graph, Snapshot
 from labtorch.observe.summary import Probe
 
 MOST_NODES = 20_000  # in one step; what comes after is counted, not kept
 SMALL = 4096  # elements: an output up to this size is checked for NaN and inf in every step
 FIRST = 3  # steps that are measured whatever they cost
 CREDIT = 0.05  # seconds of measuring that can be saved up, at most
+LARGEST_UPDATE = 1 << 22  # elements: a larger parameter's update is not measured, as it takes a copy
 
 
 class Entry:
@@ -47,6 +48,7 @@ class Entry:
         "source",
         "extra",
         "tensor",
+        "kept",
     )
 
     def __init__(self, kind: str, op: Any, inputs: tuple, outputs: tuple, scope: Any) -> None:
@@ -55,6 +57,7 @@ class Entry:
         self.source = -1
         self.extra: Any = None  # an op's arguments that are no tensors; a leaf's name
         self.tensor: Any = None  # (plan, requires_grad) of an op; a leaf's requires_grad
+        self.kept: dict[str, tuple] = {}  # shape and dtype of an op's inner states
 
 
 def _specs(outputs: tuple[Variable, ...]) -> tuple:
@@ -67,9 +70,17 @@ def _specs(outputs: tuple[Variable, ...]) -> tuple:
 class Recorder(Watcher):
     """Notes structure in every step, numbers in as many as the budget allows."""
 
-    def __init__(self, recording: Recording, budget: float, head_start: float) -> None:
+    def __init__(
+        self, recording: Recording, budget: float, head_start: float, model: Any = None
+    ) -> None:
         self.recording, self.budget, self.head_start = recording, budget, head_start
-        self.start = self.last = self.began = perf_counter()
+        # with a model, what has to do with it is kept and all else that the thread does is not
+        self.model = None if model is None else weakref.ref(model)
+        self.learned = False  # has any step gone backward?
+        self.last: tuple[Graph, list[int]] | None = None  # the newest graph, and its entries
+        self.lenses: tuple[Lens, ...] = ()
+        self.looked_into: dict[int, int] = {}  # entries that a lens of one node is on: its limit
+        self.start = self.ended = self.began = perf_counter()
         self.credit = 0.0
         self.known: dict[tuple, Graph] = {}
         self.sources: dict[tuple[int, int], int] = {}
@@ -82,19 +93,34 @@ class Recorder(Watcher):
         """The step's first op: is the step measured? A pause before it is credit, too."""
         self.waiting = False
         self.began = perf_counter()
-        self.credit = min(CREDIT, self.credit + self.budget * (self.began - self.last))
+        self.credit = min(CREDIT, self.credit + self.budget * (self.began - self.ended))
         if self.credit < 0 < self.head_start:
             paid = min(self.head_start, -self.credit)
             self.head_start -= paid
             self.credit += paid
-        self.last = self.began
+        self.ended = self.began
         asked = self.recording._asked()
         self.measuring = asked or self.credit >= 0 or self.recording.step_count < FIRST
+        self._place_lenses()
+
+    def _place_lenses(self) -> None:
+        """Which entries the lenses are on, if this step is built like the last one."""
+        self.lenses = self.recording._lenses
+        self.looked_into = {}
+        if self.last is None or not any(lens.node for lens in self.lenses):
+            return
+        graph, order = self.last
+        at = {signature: order[i] for i, signature in enumerate(signatures(graph))}
+        for lens in self.lenses:
+            if lens.node in at:
+                here = at[lens.node]
+                self.looked_into[here] = max(lens.limit, self.looked_into.get(here, 0))
 
     def _begin(self) -> None:
         """Forget the last step and wait for the next."""
         self.waiting, self.measuring = True, False
         self.spent = 0.0
+        self.recording.present = None
         self.entries: list[Entry] = []
         self.where: dict[int, tuple[int, int]] = {}  # tensor identity -> (entry, output)
         self.by_sequence: dict[int, int] = {}  # op call or leaf identity -> entry
@@ -102,8 +128,17 @@ class Recorder(Watcher):
         self.scope_at: dict[int, int] = {}
         self.values: dict[int, Probe] = {}
         self.gradients: dict[int, Probe] = {}
+        self.updates: dict[int, Probe] = {}
+        self.before: dict[int, Any] = {}  # copies of the parameters, for their updates
         self.forward: dict[int, float] = {}
         self.backward: dict[int, float] = {}
+        self.forward_start: dict[int, float] = {}
+        self.backward_start: dict[int, float] = {}
+        self.turns: dict[int, int] = {}
+        self.consumers: Counter[tuple[int, int]] = Counter()
+        self.contributions: dict[tuple[int, int], Probe] = {}  # (consumer's entry, position)
+        self.captured: dict[int, Captured] = {}
+        self.roots_at: list[int] = []  # entries that backward() started from
         self.loss: float | None = None
         self.rate: float | None = None
         self.went_backward = False
@@ -126,6 +161,11 @@ class Recorder(Watcher):
             return
         node = outputs[0]._node
         entry = self.entries[at]
+        entry.kept = {
+            name: (state.shape, state.dtype)
+            for name, state in call.kept.items()
+            if isinstance(getattr(state, "dtype", None), np.dtype)
+        }
         entry.tensor = (None if node is None else node.plan, outputs[0]._requires_grad)
         self.by_sequence[call.sequence] = at
         for index, out in enumerate(outputs):
@@ -137,8 +177,34 @@ class Recorder(Watcher):
             elif not isfinite(np.add.reduce(array, None)) and not np.isfinite(array).all():
                 self.first_nonfinite = at
         if self.measuring:
-            self.forward[at] = now - (call.note or now)
+            began = call.note or now
+            self.forward[at], self.forward_start[at] = now - began, began - self.began
             self._probe(self.values, at, array)
+            if self.lenses and (limit := self._limit(at, call.op.name)):
+                self._capture(at, call, outputs, limit)
+
+    def _limit(self, at: int, op: str) -> int:
+        """How many bytes of each array of an op's call are to be kept; 0 where no lens is on it."""
+        named = max((lens.limit for lens in self.lenses if op in lens.ops), default=0)
+        return max(named, self.looked_into.get(at, 0))
+
+    def _capture(self, at: int, call: Call, outputs: tuple[Variable, ...], limit: int) -> None:
+        start = perf_counter()
+        found = self.captured[at] = Captured(call.op)
+        args: list[Any] = list(call.args)
+        for position, arg in enumerate(args):
+            if isinstance(arg, Variable):
+                array = args[position] = copied(arg._array, limit)
+                found.arguments[structure.argument(call.op, position)] = array
+        found.args = tuple(args)
+        found.outputs = [copied(out._array, limit) for out in outputs]
+        found.cotangents = [None] * len(outputs)
+        found.states = {
+            name: array
+            for name, state in call.kept.items()
+            if (array := copied(state, limit)) is not None
+        }
+        self.spent += perf_counter() - start
 
     def _enter(self, call: Call, outputs: tuple) -> int | None:
         """Note an op call; the tensors it takes that nobody made become leaves."""
@@ -188,9 +254,20 @@ class Recorder(Watcher):
         self.by_sequence[identity] = at
         if self.measuring:
             self._probe(self.values, at, array)
+            if tensor._requires_grad and array.size <= LARGEST_UPDATE:
+                start = perf_counter()
+                self.before[at] = array.copy()
+                self.spent += perf_counter() - start
+            if self.lenses and (limit := self._leaf_limit(at, tensor)):
+                found = self.captured[at] = Captured()
+                found.outputs, found.cotangents = [copied(array, limit)], [None]
         return at, 0
 
-    def _probe(self, into: dict[int, Probe], at: int, array: Any) -> None:
+    def _leaf_limit(self, at: int, tensor: Variable) -> int:
+        wanted = (each.limit for each in self.lenses if each.parameters and tensor._requires_grad)
+        return max(max(wanted, default=0), self.looked_into.get(at, 0))
+
+    def _probe(self, into: dict[Any, Probe], at: Any, array: Any) -> None:
         start = perf_counter()
         into[at] = Probe(array)
         self.spent += perf_counter() - start
@@ -225,8 +302,15 @@ class Recorder(Watcher):
 
     # ---------------------------------------------------------------- backward
     def backward_begun(self, roots: list[Variable]) -> None:
-        self.went_backward = True
+        self.went_backward = self.learned = True
         root = roots[0]
+        for each in roots:
+            if each._node is not None and each._node.sequence in self.by_sequence:
+                self.roots_at.append(self.by_sequence[each._node.sequence])
+        if self.measuring and not self.consumers:
+            for entry in self.entries:
+                if entry.kind == "op" and entry.tensor and entry.tensor[1]:
+                    self.consumers.update((at, output) for _, at, output in entry.inputs)
         if root._array.size == 1 and root._array.dtype.kind == "f":
             self.loss = float(root._array.reshape(()))
             if not np.isfinite(self.loss):
@@ -254,24 +338,53 @@ class Recorder(Watcher):
         at = self.by_sequence.get(node.sequence)
         if at is None or not self.measuring:
             return
-        g = next((c for c in cotangents if c is not None), None)
+        arrays = [_array(c) for c in cotangents]
+        g = next((c for c in arrays if c is not None), None)
         if g is not None:
-            self._probe(self.gradients, at, g._array if isinstance(g, Variable) else np.asarray(g))
-        self.backward[at] = perf_counter()
+            self._probe(self.gradients, at, g)
+        self.turns.setdefault(at, len(self.turns))
+        if (found := self.captured.get(at)) is not None:
+            limit = self._limit(at, node.op.name)
+            found.cotangents = [copied(c, limit) for c in arrays]
+        now = perf_counter()
+        self.backward[at], self.backward_start[at] = now, now - self.began
 
     def node_ended(self, node: Node, gradients: list) -> None:
         at = self.by_sequence.get(node.sequence)
-        if at is not None and self.measuring:
-            self.backward[at] = perf_counter() - self.backward.get(at, perf_counter())
+        if at is None or not self.measuring:
+            return
+        now = perf_counter()
+        self.backward[at] = now - self.backward.get(at, now)
+        sources = {position: (origin, out) for position, origin, out in self.entries[at].inputs}
+        found = self.captured.get(at)
+        for position, gradient in zip(node.plan.inputs, gradients):
+            array = _array(gradient)
+            if array is None:
+                continue
+            if self.consumers[sources.get(position, (-1, 0))] > 1:
+                self._probe(self.contributions, (at, position), array)
+            if found is not None:
+                name = structure.argument(node.op, position)
+                found.gradients[name] = copied(array, self._limit(at, node.op.name))
 
     def leaf_accumulated(self, leaf: Variable, gradient: Any) -> None:
         if self.measuring and leaf._identity is not None:
             at = self.by_sequence.get(leaf._identity)
             if at is not None:
                 self._probe(self.gradients, at, gradient)
+                self.turns.setdefault(at, len(self.turns))
+                if (found := self.captured.get(at)) is not None:
+                    found.cotangents = [copied(gradient, self._leaf_limit(at, leaf))]
 
     # ---------------------------------------------------------------- steps
     def parameters_stepped(self, optimizer: Any) -> None:
+        if self.measuring:
+            start = perf_counter()
+            for at, before in self.before.items():
+                now = self.entries[at].extra[1]._array
+                if now.shape == before.shape:
+                    self.updates[at] = Probe(now - before)
+            self.spent += perf_counter() - start
         groups = getattr(optimizer, "param_groups", None)
         if groups:
             rate = groups[0].get("lr")
@@ -279,23 +392,53 @@ class Recorder(Watcher):
         self.step_marked()
 
     def step_marked(self) -> None:
-        """The step is over: keep it."""
-        if not self.entries and self.loss is None:
+        """The step is over: keep it, and do what was asked for between steps."""
+        if not self._is_step():
+            self._begin()
             return
         end = perf_counter()
         number = self.recording.step_count
         if self.loss is not None:
             self.recording._add_loss(number, self.loss)
-        if self.measuring or self.failure is not None:
+        kept = self.measuring or self.failure is not None
+        if kept:
             self._keep(number, end)
-            self.credit -= perf_counter() - end + self.spent
         self.recording.step_count = number + 1
         self._begin()
+        self.recording.attend(step=number if kept else None)
+        if kept:
+            self.credit -= perf_counter() - end + self.spent
+        self.recording._tell()
+
+    def _is_step(self) -> bool:
+        """Did anything happen that is worth a step? Of a model's session: anything of the model's,
+        but no evaluation after it was seen to learn."""
+        if self.model is None:
+            return bool(self.entries) or self.loss is not None
+        if self.learned and not any(entry.kind == "op" for entry in self.entries):
+            return False
+        return bool(self._kept_entries())
+
+    def partial(self) -> tuple[Graph, Snapshot] | None:
+        """The step under way as far as it has come; for the thread that computes it."""
+        order = self._kept_entries()
+        if not order:
+            return None
+        entries = [self.entries[i] for i in order]
+        graph = structure.build(entries, order, self.scopes, self.places)
+        graph["key"] = f"partial {hash(tuple(order)) & 0xFFFFFFFF:x} {len(order)}"
+        head = self._head(self.recording.step_count, graph, perf_counter(), None)
+        return graph, self._measured({**head, "partial": True}, order).plain()
 
     def _keep(self, number: int, end: float) -> None:
         order = self._kept_entries()
         graph = self._graph(order)
+        self.last = graph, order
         new = {old: at for at, old in enumerate(order)}
+        self.recording._remember(
+            {at: self.entries[old].extra[1] for old, at in new.items() if not self.entries[old].op},
+            graph,
+        )
         failure = self.failure
         if failure is not None:
             at = new.get(failure["node"])
@@ -307,7 +450,10 @@ class Recorder(Watcher):
                     f"the loss is {self.loss}: the first value seen that is not finite is at "
                     f"'{name}'"
                 )
-        head = {
+        self.recording._add(graph, self._measured(self._head(number, graph, end, failure), order))
+
+    def _head(self, number: int, graph: Graph, end: float, failure: dict | None) -> dict:
+        return {
             "step": number,
             "graph": graph["key"],
             "seconds": end - self.start,
@@ -316,20 +462,41 @@ class Recorder(Watcher):
             "learning_rate": self.rate,
             "measured": self.measuring,
             "failure": failure,
+            "partial": False,
         }
-        columns = (self.values, self.gradients, self.forward, self.backward)
-        measured = Measured(head, *[[column.get(old) for old in order] for column in columns])
-        self.recording._add(graph, measured)
+
+    def _measured(self, head: dict, order: list[int]) -> Measured:
+        columns = {
+            "value": self.values,
+            "grad": self.gradients,
+            "update": self.updates,
+            "forward_seconds": self.forward,
+            "backward_seconds": self.backward,
+            "forward_start": self.forward_start,
+            "backward_start": self.backward_start,
+            "turn": self.turns,
+        }
+        edges = [(old, position) for old in order for position, _, _ in self.entries[old].inputs]
+        return Measured(
+            head,
+            {name: [column.get(old) for old in order] for name, column in columns.items()},
+            {at: p for at, edge in enumerate(edges) if (p := self.contributions.get(edge))},
+            {at: c for at, old in enumerate(order) if (c := self.captured.get(old))},
+        )
 
     def _kept_entries(self) -> list[int]:
         """Where there was a backward pass, ops outside of grad mode (a validation, an update by
         hand) are not part of the model's graph, nor are leaves that only they used."""
         entries = self.entries
-        if not self.went_backward:
+        if not self.went_backward and self.model is None:
             return list(range(len(entries)))
-        ops = [i for i, e in enumerate(entries) if e.kind == "op"]
-        keep = set(ops)
-        for i in ops:
+        of_graph = [
+            i for i, e in enumerate(entries) if e.kind == "op" or e.op and not self.went_backward
+        ]
+        if self.model is not None:
+            of_graph = [i for i in of_graph if self._in_model(entries[i])] + self.roots_at
+        keep = set(of_graph)
+        for i in of_graph:
             stack = [source for _, source, _ in entries[i].inputs]
             while stack:
                 each = stack.pop()
@@ -337,6 +504,14 @@ class Recorder(Watcher):
                     keep.add(each)
                     stack += [source for _, source, _ in entries[each].inputs]
         return sorted(keep)
+
+    def _in_model(self, entry: Entry) -> bool:
+        scope = entry.scope
+        while scope is not None:
+            if self.scopes[scope][1] == self.model:
+                return True
+            scope = self.scopes[scope][0]
+        return False
 
     def _graph(self, order: list[int]) -> Graph:
         entries = [self.entries[i] for i in order]
@@ -355,26 +530,7 @@ class Recorder(Watcher):
         return graph
 
 
-@contextmanager
-def record(
-    *, budget: float = 0.05, head_start: float = 0.0, keep: int = 512, cap: int = 64 << 20
-) -> Iterator[Recording]:
-    """Record what this thread computes inside the block.
-
-    A step ends at every `optimizer.step()`, at `observe.mark_step()`, and with the block. The first
-    three steps are measured; after that, measuring takes at most the share `budget` of the time,
-    and `head_start` seconds that are given once, for the beginning, where training changes most.
-    The last `keep` measured steps and a sample of the earlier ones stay, within `cap` bytes.
-    """
-    if not (budget >= 0 and head_start >= 0):
-        raise ValueError(
-            "budget is the share of time that measuring may take (0.05) and head_start a number of "
-            f"seconds, not {budget} and {head_start}"
-        )
-    recording = Recording(keep, cap)
-    recorder = Recorder(recording, budget, head_start)
-    try:
-        with events.watch(recorder):
-            yield recording
-    finally:
-        recorder.step_marked()
+def _array(gradient: Any) -> Any:
+    if isinstance(gradient, Variable):
+        return gradient._array
+    return np.asarray(gradient) if isinstance(gradient, np.generic) else gradient

@@ -9,39 +9,55 @@ import os
 import random
 import tempfile
 import threading
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+from labtorch.observe import capture
+from labtorch.observe.capture import Captured, Lens
 from labtorch.observe.snapshot import Graph, Snapshot
 
 LOSSES = 4096  # points that the loss line keeps, at most
-ROW_BYTES = 200  # of a row without its probes
+ROW_BYTES = 260  # of a row without its probes
+PROBED = ("value", "grad", "update")
 
 
 class Measured:
-    """One kept step in compact form: probes instead of plain summaries."""
+    """One kept step in compact form: columns by name, with probes instead of plain summaries."""
 
-    __slots__ = ("head", "values", "gradients", "forward", "backward", "nbytes")
+    __slots__ = ("head", "columns", "contributions", "captured", "nbytes")
 
-    def __init__(self, head: dict, values: list, gradients: list, forward: list, backward: list):
-        self.head, self.values, self.gradients = head, values, gradients
-        self.forward, self.backward = forward, backward
-        probes = [p for p in (*values, *gradients) if p is not None]
-        self.nbytes = 1000 + ROW_BYTES * len(values) + sum(p.nbytes for p in probes)
+    def __init__(
+        self,
+        head: dict,
+        columns: dict[str, list],
+        contributions: dict[int, Any],
+        captured: dict[int, Captured],
+    ) -> None:
+        self.head, self.columns = head, columns
+        self.contributions, self.captured = contributions, captured
+        probes = [p for name in PROBED for p in columns[name] if p is not None]
+        probes += contributions.values()
+        arrays = sum(c.nbytes for c in captured.values())
+        self.nbytes = (
+            1000 + ROW_BYTES * len(columns["value"]) + sum(p.nbytes for p in probes) + arrays
+        )
 
     def plain(self) -> Snapshot:
-        rows = [
-            {
-                "value": value if value is None or isinstance(value, dict) else value.plain(),
-                "grad": grad if grad is None or isinstance(grad, dict) else grad.plain(),
-                "forward_seconds": forward,
-                "backward_seconds": backward,
-            }
-            for value, grad, forward, backward in zip(
-                self.values, self.gradients, self.forward, self.backward
-            )
-        ]
-        return {**self.head, "rows": rows}  # type: ignore[typeddict-item, return-value]
+        columns = {
+            name: [_plain(p) for p in column] if name in PROBED else column
+            for name, column in self.columns.items()
+        }
+        rows = [dict(zip(columns, row)) for row in zip(*columns.values())]
+        contributions = [{"edge": at, "grad": _plain(p)} for at, p in self.contributions.items()]
+        return {**self.head, "rows": rows, "contributions": contributions}  # type: ignore[typeddict-item, return-value]
+
+
+def _plain(probe: Any) -> Any:
+    return probe if probe is None or isinstance(probe, dict) else probe.plain()
 
 
 class Recording:
@@ -68,10 +84,131 @@ class Recording:
         self._last_loss: tuple[int, float] | None = None
         self._wanted = False
         self._choice = random.Random(0)  # not the learner's generator: watching changes no number
+        # the step under way, where somebody goes through it op by op; see `Recorder.partial`
+        self.present: tuple[Graph, Snapshot] | None = None
+        self.thread: Any = None  # the engine's thread that is recorded now, if one is
+        self._lenses: tuple[Lens, ...] = ()
+        self._tensors: dict[capture.Signature, weakref.ref] = {}
+        self._requests: deque[tuple[Future, Callable[[], Any]]] = deque()
+        self._after: tuple[Callable[[int], None], ...] = ()
+        self._listeners: tuple[Callable[[], None], ...] = ()
 
     def measure_next(self) -> None:
         """Have the next step measured, whatever the budget says: somebody wants to look at it."""
         self._wanted = True
+
+    def look_into(
+        self,
+        *,
+        ops: Iterable[str] = (),
+        node: int | None = None,
+        step: int = -1,
+        parameters: bool = False,
+        limit: int = capture.LIMIT,
+    ) -> Lens:
+        """Keep whole arrays in the steps measured from now on, until the lens is closed.
+
+        Of all ops with a name in `ops`, of the node that is `node` in the graph of `step` and of
+        its like in later graphs, or of all parameters; at most `limit` bytes of each array. Read
+        them with `arrays`.
+        """
+        signature = None if node is None else capture.signatures(self.graph(step))[node]
+        lens = Lens(ops, signature, parameters, limit, self._close_lens)
+        self._lenses = (*self._lenses, lens)
+        return lens
+
+    def _close_lens(self, lens: Lens) -> None:
+        self._lenses = tuple(each for each in self._lenses if each is not lens)
+
+    def arrays(self, node: int, step: int = -1) -> Captured | None:
+        """The arrays that a lens kept of `node` in `step`; None where none was on it."""
+        return self._step(step).captured.get(node)
+
+    # ---------------------------------------------------------------- work between steps
+    def between_steps(self, act: Callable[[], Any]) -> Future:
+        """Call `act()` between two steps, where it cannot disturb one: in the thread that computes
+        them, or, where none is recorded or it is this one, at once. Its result comes by a Future.
+        """
+        future: Future = Future()
+        self._requests.append((future, act))
+        if self.idle:
+            self.attend()
+        self._tell()
+        return future
+
+    @property
+    def idle(self) -> bool:
+        """May this thread act as if between two steps?"""
+        from labtorch.engine.thread import current
+
+        return self.thread is None or (self.thread is current() and not self._under_way())
+
+    _under_way: Callable[[], bool] = staticmethod(lambda: False)  # set by the session
+
+    def attend(self, step: int | None = None) -> None:
+        """Do what was asked for between steps; `step` is the one that has just been kept, if any."""
+        while self._requests:
+            future, act = self._requests.popleft()
+            try:
+                future.set_result(act())
+            except Exception as error:  # told to the one who asked; the training goes on
+                future.set_exception(error)
+        if step is not None:
+            for each in self._after:
+                each(step)
+
+    def after_kept_steps(self, act: Callable[[int], None]) -> Callable[[], None]:
+        """Call `act(step)` after every kept step, in the thread that computes; what it costs counts
+        as measuring. Returns a function that ends it."""
+        self._after = (*self._after, act)
+
+        def end() -> None:
+            self._after = tuple(each for each in self._after if each is not act)
+
+        return end
+
+    def listen(self, heard: Callable[[], None]) -> Callable[[], None]:
+        """Call `heard()`, which has to be quick, when there is news: a step has ended, work waits
+        to be done between steps, or the recording has ended. Returns a function that ends it."""
+        self._listeners = (*self._listeners, heard)
+
+        def end() -> None:
+            self._listeners = tuple(each for each in self._listeners if each is not heard)
+
+        return end
+
+    def _tell(self) -> None:
+        for heard in self._listeners:
+            heard()
+
+    def edit(self, node: int, index: tuple[int, ...], value: float, step: int = -1) -> Future:
+        """Write `value` into the parameter or buffer that is `node` in the graph of `step`, between
+        two steps. Raises LookupError where the tensor is gone, IndexError for a bad index."""
+        graph = self.graph(step)
+        reference = self._tensors.get(capture.signatures(graph)[node])
+        tensor = reference() if reference is not None else None
+        if tensor is None:
+            name = graph["nodes"][node]["name"]
+            raise LookupError(f"'{name}' is not there any more, or is no parameter or buffer")
+        tensor._array[index]  # raises where the index is no good
+
+        def write() -> None:
+            tensor._array[index] = value
+            tensor.version().written("an edit in a view", None)
+
+        return self.between_steps(write)
+
+    def _remember(self, leaves: dict[int, Any], graph: Graph) -> None:
+        """Weakly, the tensors behind the parameters and buffers of the newest graph."""
+        if self._remembered is not graph:
+            self._remembered = graph
+            self._tensors = {
+                signature: weakref.ref(leaves[at])
+                for at, signature in enumerate(capture.signatures(graph))
+                if at in leaves and graph["nodes"][at]["kind"] in ("parameter", "buffer")
+            }
+
+    _remembered: Graph | None = None
 
     # ---------------------------------------------------------------- written by the recorder
     def _asked(self) -> bool:
@@ -182,7 +319,8 @@ class Recording:
     def series(
         self, node: int | str, statistic: str = "mean", of: str = "value"
     ) -> list[tuple[int, float | None]]:
-        """(step, statistic) of a node's value or gradient over the kept steps, or of the "loss"."""
+        """(step, statistic) of a node's "value", "grad" or "update" over the kept steps, or of the
+        "loss"."""
         if node == "loss":
             return list(self.losses)
         points = []
@@ -199,9 +337,10 @@ class Recording:
             )
             if at is None or at >= len(nodes):
                 continue
-            probe = (measured.values if of == "value" else measured.gradients)[at]
-            if probe is not None:
-                plain = probe if isinstance(probe, dict) else probe.plain()
+            if of not in PROBED:
+                raise ValueError(f"of must be one of {', '.join(PROBED)}, not '{of}'")
+            plain = _plain(measured.columns[of][at])
+            if plain is not None:
                 if statistic not in plain:
                     raise ValueError(f"no statistic '{statistic}'; there are {', '.join(plain)}")
                 points.append((step, plain[statistic]))
@@ -243,9 +382,9 @@ class Recording:
 
     # ---------------------------------------------------------------- one file
     def save(self, path: str | os.PathLike) -> None:
-        """Write all that is kept to one file (gzipped JSON), atomically."""
+        """Write all that is kept to one file (gzipped JSON), atomically; arrays kept whole stay out."""
         content = {
-            "format": "labtorch recording 1",
+            "format": "labtorch recording 2",
             "step_count": self.step_count,
             "losses": self.losses,
             "graphs": self._graphs,
@@ -267,7 +406,7 @@ class Recording:
         try:
             with gzip.open(path, "rt", encoding="utf-8") as file:
                 content = json.load(file)
-            if content["format"] != "labtorch recording 1":
+            if content["format"] != "labtorch recording 2":
                 raise KeyError("format")
         except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
             if isinstance(error, FileNotFoundError):
@@ -278,10 +417,11 @@ class Recording:
         recording._losses = [(step, loss) for step, loss in content["losses"]]
         recording._graphs = content["graphs"]
         for snapshot in content["snapshots"]:
-            rows = snapshot.pop("rows")
-            columns = [[row[k] for row in rows] for k in ("value", "grad")]
-            times = [[row[f"{k}_seconds"] for row in rows] for k in ("forward", "backward")]
-            recording._recent[snapshot["step"]] = _Loaded(snapshot, *columns, *times)
+            rows, sent = snapshot.pop("rows"), snapshot.pop("contributions")
+            names = rows[0] if rows else (*PROBED, "forward_seconds")
+            columns = {name: [row[name] for row in rows] for name in names}
+            contributions = {each["edge"]: each["grad"] for each in sent}
+            recording._recent[snapshot["step"]] = _Loaded(snapshot, columns, contributions)
         recording._measured = len(recording._recent)
         return recording
 
@@ -293,6 +433,6 @@ class Recording:
 class _Loaded(Measured):
     """A step from a file: its summaries are plain already."""
 
-    def __init__(self, head: dict, values: list, gradients: list, forward: list, backward: list):
-        self.head, self.values, self.gradients = head, values, gradients
-        self.forward, self.backward, self.nbytes = forward, backward, 0
+    def __init__(self, head: dict, columns: dict[str, list], contributions: dict) -> None:
+        self.head, self.columns = head, columns
+        self.contributions, self.captured, self.nbytes = contributions, {}, 0

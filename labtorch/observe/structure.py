@@ -9,7 +9,7 @@ import numpy as np
 
 from labtorch.engine import events
 from labtorch.engine.op import ARGUMENT, KEPT, OUTPUT
-from labtorch.observe import source
+from labtorch.observe import cost, source
 from labtorch.observe.snapshot import Edge, Graph, Saved, Scope
 
 
@@ -48,6 +48,9 @@ def build(
             "formula": "",
             "vjps": [],
             "saved": [],
+            "states": [],
+            "nbytes": sum(_nbytes(*each) for each in entry.outputs),
+            "flops": None,
             "source": None,
         }
         if entry.op is None:
@@ -68,6 +71,10 @@ def build(
                 )
         nodes.append(node)
     return {"key": "", "nodes": nodes, "edges": edges, "scopes": plain_scopes}
+
+
+def _nbytes(shape: tuple, dtype: np.dtype) -> int:
+    return int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
 
 
 def argument(op: Any, position: int) -> str:
@@ -108,26 +115,43 @@ def _describe_op(
     }
     if entry.source >= 0:
         node["source"] = source.describe(*places[entry.source])
+    node["states"] = list(op.keeps)
+    shapes = {
+        argument(op, position): list(entries[new[old]].outputs[output][0])
+        for position, old, output in entry.inputs
+    }
+    node["flops"] = cost.flops(op.name, shapes, node["shape"])
     if plan is None:
         return
     node["vjps"] = op.formulas(plan)
-    by_position = {
-        position: entries[new[old]].outputs[output] for position, old, output in entry.inputs
-    }
+    by_position = {position: (new[old], output) for position, old, output in entry.inputs}
     saved: list[Saved] = []
+
+    def keep(name: str, spec: tuple, node: int | None, output: int) -> None:
+        shape, dtype = spec
+        saved.append(
+            {
+                "name": name,
+                "shape": list(shape),
+                "dtype": dtype.name,
+                "nbytes": _nbytes(shape, dtype),
+                "node": node,
+                "output": output,
+            }
+        )
+
     for name, (kind, at) in zip(plan.names, plan.saves):
-        held = None
-        if kind == ARGUMENT and not isinstance(at, slice):
-            held = by_position.get(at)
-        elif kind == OUTPUT:
-            held = entry.outputs[at] if at < len(entry.outputs) else None
-        elif kind == KEPT:
-            held = entry.outputs[0]
-        if held is not None:
-            nbytes = int(np.prod(held[0], dtype=np.int64)) * held[1].itemsize
-            saved.append(
-                {"name": name, "shape": list(held[0]), "dtype": held[1].name, "nbytes": nbytes}
-            )
+        if kind == ARGUMENT:
+            several = isinstance(at, slice)
+            for position in sorted(by_position) if several else [at]:
+                if position in by_position and (not several or position >= at.start):
+                    origin, output = by_position[position]
+                    label = argument(op, position)
+                    keep(label, entries[origin].outputs[output], origin, output)
+        elif kind == OUTPUT and at < len(entry.outputs):
+            keep(name, entry.outputs[at], node["id"], at)
+        elif kind == KEPT and op.keeps[at] in entry.kept:
+            keep(name, entry.kept[op.keeps[at]], None, 0)
     node["saved"] = saved
 
 
