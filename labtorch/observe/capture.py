@@ -20,18 +20,18 @@ Signature = tuple[str, str, tuple[str, ...], int]
 
 
 def signatures(graph: Graph) -> list[Signature]:
-    """What identifies each node from one graph to the next: kind, name, modules, place among equals."""
+    """What identifies nodes from one graph to the next: kind, name, modules, place among equals."""
     chains: list[tuple[str, ...]] = []
     for scope in graph["scopes"]:
         outer = chains[scope["parent"]] if scope["parent"] is not None else ()
         chains.append((*outer, scope["name"]))
     seen: dict[tuple, int] = {}
-    found = []
+    found: list[Signature] = []
     for node in graph["nodes"]:
         where = chains[node["scope"]] if node["scope"] is not None else ()
         key = (node["kind"], node["name"], where)
         seen[key] = seen.get(key, -1) + 1
-        found.append((*key, seen[key]))
+        found.append((node["kind"], node["name"], where, seen[key]))
     return found
 
 

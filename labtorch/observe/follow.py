@@ -58,4 +58,3 @@ class Following:
     def close(self) -> None:
         """Run the model no more; what was recorded stays."""
         self._end()
-

@@ -32,7 +32,9 @@ MOST_NODES = 20_000  # in one step; what comes after is counted, not kept
 SMALL = 4096  # elements: an output up to this size is checked for NaN and inf in every step
 FIRST = 3  # steps that are measured whatever they cost
 CREDIT = 0.05  # seconds of measuring that can be saved up, at most
-LARGEST_UPDATE = 1 << 22  # elements: a larger parameter's update is not measured, as it takes a copy
+LARGEST_UPDATE = (
+    1 << 22
+)  # elements: a larger parameter's update is not measured, as it takes a copy
 
 
 class Entry:
@@ -466,7 +468,7 @@ class Recorder(Watcher):
         }
 
     def _measured(self, head: dict, order: list[int]) -> Measured:
-        columns = {
+        columns: dict[str, dict[int, Any]] = {
             "value": self.values,
             "grad": self.gradients,
             "update": self.updates,

@@ -146,7 +146,7 @@ class Recording:
     _under_way: Callable[[], bool] = staticmethod(lambda: False)  # set by the session
 
     def attend(self, step: int | None = None) -> None:
-        """Do what was asked for between steps; `step` is the one that has just been kept, if any."""
+        """Do what was asked for between steps; `step` is the one just kept, if one was."""
         while self._requests:
             future, act = self._requests.popleft()
             try:
@@ -382,7 +382,7 @@ class Recording:
 
     # ---------------------------------------------------------------- one file
     def save(self, path: str | os.PathLike) -> None:
-        """Write all that is kept to one file (gzipped JSON), atomically; arrays kept whole stay out."""
+        """Write all that is kept, but for whole arrays, to one file (gzipped JSON), atomically."""
         content = {
             "format": "labtorch recording 2",
             "step_count": self.step_count,

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from labtorch_widgets.shared.source import Finished
 
 SOURCE = "        return self.fc2(torch.relu(self.fc1(x)))  # <b>not markup</b>"
 
@@ -66,6 +67,9 @@ def node(id: int, kind: str, name: str, scope: int | None, shape: list[int], **m
         "formula": "",
         "vjps": [],
         "saved": [],
+        "states": [],
+        "nbytes": 4 * int(np.prod(shape)),
+        "flops": None,
         "source": None,
     } | more
 
@@ -91,8 +95,22 @@ def linear(shape_in: list[int], weight: list[int]) -> dict[str, Any]:
             {"input": "bias", "formula": r"\bar{b}_i = \sum_{n} \bar{y}_{ni}"},
         ],
         "saved": [
-            {"name": "input", "shape": shape_in, "dtype": "float32", "nbytes": 4 * shape_in[0]},
-            {"name": "weight", "shape": weight, "dtype": "float32", "nbytes": 4 * weight[0]},
+            {
+                "name": "input",
+                "shape": shape_in,
+                "dtype": "float32",
+                "nbytes": 4 * shape_in[0],
+                "node": None,
+                "output": 0,
+            },
+            {
+                "name": "weight",
+                "shape": weight,
+                "dtype": "float32",
+                "nbytes": 4 * weight[0],
+                "node": None,
+                "output": 0,
+            },
         ],
     }
 
@@ -164,13 +182,12 @@ GRAPH: dict[str, Any] = {
 }
 
 
-class FakeRecording:
+class FakeRecording(Finished):
     """What `labtorch.observe.record()` gives, as far as views know it."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.kept: dict[int, dict[str, Any]] = {}
-        self.dropped = ""
 
     @property
     def steps(self) -> list[int]:
@@ -188,8 +205,6 @@ class FakeRecording:
 
     def graph(self, step: int = -1) -> dict[str, Any]:
         return GRAPH
-
-    def measure_next(self) -> None: ...
 
     def snapshot(self, step: int = -1) -> dict[str, Any]:
         with self.lock:
@@ -251,14 +266,20 @@ class Program:
             }
             if bad
             else None,
+            "partial": False,
+            "contributions": [],
             "rows": [
                 {
                     "value": summary(value),
                     "grad": None if grad is None else summary(grad),
+                    "update": None,
                     "forward_seconds": 2e-5,
                     "backward_seconds": 3e-5,
+                    "forward_start": at * 2e-5,
+                    "backward_start": 1e-3 - at * 3e-5,
+                    "turn": None if grad is None else len(values) - at,
                 }
-                for value, grad in zip(values, grads, strict=True)
+                for at, (value, grad) in enumerate(zip(values, grads, strict=True))
             ],
         }
         rate = self.optimizer.param_groups[0]["lr"]

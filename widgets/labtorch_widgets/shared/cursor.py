@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+from .live import Publisher, at_the_end_of_cells
 from .source import Graph, Recording, SingleStep, Snapshot
 
 Watch = Callable[..., None]  # (*, now: bool)
@@ -24,6 +25,7 @@ class TimeCursor:
         self.recording = recording
         self._at: int | None = None
         self._watchers: list[weakref.WeakMethod[Watch]] = []
+        self.publisher: Publisher | None = None
 
     def __repr__(self) -> str:
         return f"TimeCursor({'live' if self.live else f'step {self.step}'})"
@@ -39,6 +41,8 @@ class TimeCursor:
 
         None while nothing has been recorded.
         """
+        if self.live and (present := self.recording.present) is not None:
+            return present[1]["step"]
         steps = self.recording.steps
         if not steps:
             return None
@@ -74,8 +78,11 @@ class TimeCursor:
     def look(self) -> tuple[int, Graph, Snapshot] | None:
         """The step shown with its graph and numbers; None while nothing is recorded.
 
-        The store may let a step go while it is being asked for: then the nearest is looked at.
+        A live cursor looks at the step under way where the training goes op by op. The store may
+        let a step go while it is being asked for: then the nearest is looked at.
         """
+        if self.live and (present := self.recording.present) is not None:
+            return present[1]["step"], *present
         for _ in range(8):
             if (step := self.step) is None:
                 return None
@@ -120,9 +127,10 @@ _cursors: weakref.WeakValueDictionary[int, TimeCursor] = weakref.WeakValueDictio
 
 
 def cursor_of(source: Any) -> TimeCursor:
-    """The cursor of a panel, of a recording (all its views share it), or of a single step.
+    """The cursor of a recording (all its views share it), of a panel, a model or a single step.
 
-    Raises TypeError where `source` is none of these.
+    A model is watched from then on, in the thread that asks. Raises TypeError where `source` is
+    none of these.
     """
     if isinstance(source, TimeCursor):
         return source
@@ -130,12 +138,23 @@ def cursor_of(source: Any) -> TimeCursor:
         return source.cursor
     if isinstance(source, tuple | list) and len(source) == 2 and "nodes" in source[0]:
         return TimeCursor(SingleStep(*source))
+    if hasattr(source, "named_modules"):
+        source = _watched(source)
     if not isinstance(source, Recording):
         raise TypeError(
-            f"cannot show a {type(source).__name__}: expected what labtorch.observe.record() "
-            "gives, a (graph, snapshot) pair, or a training panel"
+            f"cannot show a {type(source).__name__}: expected a model, what "
+            "labtorch.observe.record() gives, a (graph, snapshot) pair, or a training panel"
         )
     cursor = _cursors.get(id(source))
     if cursor is None:
         cursor = _cursors[id(source)] = TimeCursor(source)
+        cursor.publisher = Publisher(cursor)
     return cursor
+
+
+def _watched(model: Any) -> Any:
+    from labtorch import observe
+
+    session = observe.watching(model)
+    at_the_end_of_cells(session.end_step)
+    return session.recording

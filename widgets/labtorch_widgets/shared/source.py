@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -36,11 +38,60 @@ class Recording(Protocol):
 
     def measure_next(self) -> None: ...
 
+    @property
+    def present(self) -> tuple[Graph, Snapshot] | None: ...  # the step under way, if shown
 
-class SingleStep:
-    """One graph and one snapshot, read as a recording of a single step."""
+    @property
+    def thread(self) -> Any: ...  # None where nothing is recorded any more
+
+    @property
+    def look_into(self) -> Callable[..., Any]: ...  # (ops=, node=, step=, parameters=): a lens
+
+    def arrays(self, node: int, step: int = -1) -> Any: ...  # Captured, or None
+
+    def between_steps(self, act: Callable[[], Any]) -> Future: ...
+
+    def edit(self, node: int, index: tuple[int, ...], value: float, step: int = -1) -> Future: ...
+
+    def listen(self, heard: Callable[[], None]) -> Callable[[], None]: ...
+
+
+class Finished:
+    """The part of a recording that is the same wherever nothing is recorded any more."""
 
     dropped = ""
+    present = None
+    thread = None
+
+    def measure_next(self) -> None:
+        """There is no next step."""
+
+    def look_into(self, **wanted: Any) -> Any:
+        return _Nothing()
+
+    def arrays(self, node: int, step: int = -1) -> Any:
+        return None
+
+    def between_steps(self, act: Callable[[], Any]) -> Future:
+        future: Future = Future()
+        future.set_result(act())
+        return future
+
+    def edit(self, node: int, index: tuple[int, ...], value: float, step: int = -1) -> Future:
+        raise LookupError("nothing is trained here that could be edited")
+
+    def listen(self, heard: Callable[[], None]) -> Callable[[], None]:
+        return lambda: None
+
+
+class _Nothing:
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+class SingleStep(Finished):
+    """One graph and one snapshot, read as a recording of a single step."""
+
     step_count = 1
 
     def __init__(self, graph: Graph, snapshot: Snapshot) -> None:
@@ -48,9 +99,6 @@ class SingleStep:
         self.steps = [snapshot["step"]]
         loss = snapshot["loss"]
         self.losses = [] if loss is None else [(snapshot["step"], loss)]
-
-    def measure_next(self) -> None:
-        """There is no next step."""
 
     def graph(self, step: int = -1) -> Graph:
         return self._graph

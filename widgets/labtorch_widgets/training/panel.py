@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
-import time
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any, cast
@@ -13,7 +11,8 @@ import ipywidgets
 import traitlets
 
 from ..graph.view import GraphView, culprit
-from ..shared.cursor import TimeCursor
+from ..shared.cursor import TimeCursor, cursor_of
+from ..shared.live import Publisher
 from ..shared.numbers import number, plain
 from ..shared.source import Recording
 from ..shared.view import View, bundle, with_still
@@ -21,8 +20,6 @@ from ..shared.words import known
 from . import fault, rate
 from .loop import ENDED, TrainingLoop
 from .still import draw
-
-INTERVAL = 0.1  # seconds between two publications
 
 
 class PanelView(View):
@@ -121,27 +118,29 @@ class TrainingPanel(ipywidgets.VBox):
             raise ValueError(f"steps must be a positive number or None, not {steps!r}")
         known(lang)
         _stop_what_this_cell_started()
-        self._dirty = threading.Event()
+        self._publisher: Publisher | None = None
         self._loop = TrainingLoop(
             step,
             optimizer=optimizer,
             steps=steps,
             start=start,
             record=record or _record,
-            changed=self._dirty.set,
+            changed=self._news,
         )
         self._loop.begin()
         assert self._loop.recording is not None
-        self.cursor = TimeCursor(self._loop.recording)
+        self.cursor = cursor_of(self._loop.recording)
         self.view = PanelView(self._loop, self.cursor, lang)
         self.graph = GraphView(self.cursor, lang=lang, timeline=False) if graph else None
         children = [self.view, self.graph] if self.graph is not None else [self.view]
         super().__init__(children, layout=ipywidgets.Layout(overflow="visible", width="100%"))
-        self._publisher = threading.Thread(
-            target=_publish, args=(self._loop, self.cursor, self._dirty), daemon=True
-        )
-        self._publisher.start()
+        self._publisher = Publisher(self.cursor, self._loop.ended.is_set)
+        self._publisher.news.set()
         _remember(self._loop)
+
+    def _news(self) -> None:
+        if self._publisher is not None:
+            self._publisher.news.set()
 
     # Steering
 
@@ -173,6 +172,7 @@ class TrainingPanel(ipywidgets.VBox):
         except KeyboardInterrupt:
             self.pause()
             raise
+        assert self._publisher is not None
         self._publisher.join()
         if self._loop.error is not None:
             raise self._loop.error
@@ -223,21 +223,6 @@ def _record() -> contextlib.AbstractContextManager[Recording]:
 
     # the beginning is where a learner looks back to: let a quarter of a second go for it
     return observe.record(head_start=0.25)
-
-
-def _publish(loop: TrainingLoop, cursor: TimeCursor, dirty: threading.Event) -> None:
-    """Tell the views of news, at most once an INTERVAL, until the training has ended.
-
-    In a thread of its own: laying a graph out must not hold the training up.
-    """
-    while True:
-        dirty.wait()
-        dirty.clear()
-        ended = loop.ended.is_set()
-        cursor.advance(now=ended)
-        if ended:
-            return
-        time.sleep(INTERVAL)
 
 
 # Which training each notebook cell started, so that running a cell again does not leave two

@@ -1,0 +1,217 @@
+"""What views ask of a recording beyond summaries: arrays, contributions, updates, other inputs."""
+
+import gc
+
+import numpy as np
+import pytest
+
+import labtorch as torch
+from labtorch import nn, observe, optim
+from tests.observe.test_recording import Net, node, training
+
+
+def test_a_lens_keeps_what_an_op_took_made_and_got_back():
+    model, sgd, step = training()
+    with observe.record(budget=1e9) as recording:
+        recording.look_into(ops={"relu"})
+        step()
+    relu, row = node(recording, "relu")
+    found = recording.arrays(relu["id"])
+    np.testing.assert_array_equal(found.outputs[0], np.maximum(found.arguments["input"], 0))
+    np.testing.assert_array_equal(
+        found.gradients["input"], found.cotangents[0] * (found.arguments["input"] > 0)
+    )
+    assert row["value"]["norm"] == pytest.approx(np.linalg.norm(found.outputs[0]), rel=1e-5)
+    assert recording.arrays(0) is None
+
+
+def test_a_lens_on_a_node_stays_with_it_from_step_to_step_and_can_be_closed():
+    model, sgd, step = training()
+    with observe.record(budget=1e9) as recording:
+        step()
+        second = [n["id"] for n in recording.graph()["nodes"] if n["name"] == "linear"][1]
+        lens = recording.look_into(node=second)
+        step()
+        lens.close()
+        step()
+    assert [recording.arrays(second, s) is not None for s in (0, 1, 2)] == [False, True, False]
+    assert recording.arrays(second, 1).outputs[0].shape == (8, 1)
+
+
+def test_large_arrays_are_cut_after_their_first_rows():
+    with observe.record(budget=1e9) as recording:
+        recording.look_into(ops={"exp"}, limit=1000)
+        y = torch.exp(torch.randn(100, 10))
+    exp, _ = node(recording, "exp")
+    np.testing.assert_array_equal(recording.arrays(exp["id"]).outputs[0], y.numpy()[:25])
+
+
+def test_inner_states_are_among_the_arrays():
+    lstm = nn.LSTM(3, 4)
+    with observe.record(budget=1e9) as recording:
+        recording.look_into(ops={"lstm"})
+        output, _ = lstm(torch.randn(5, 2, 3))
+    found, _ = node(recording, "lstm")
+    assert set(found["states"]) >= {"gates", "cells", "hidden"}
+    states = recording.arrays(found["id"]).states
+    np.testing.assert_array_equal(states["hidden"][0, 1:], output.detach().numpy())
+
+
+def test_contributions_of_several_consumers_add_up_to_the_gradient():
+    with observe.record(budget=1e9) as recording:
+        a = torch.tensor([1.0, 2.0], requires_grad=True)
+        b = a * 3
+        c = b * b.exp() + b
+        c.sum().backward()
+    graph, snapshot = recording.graph(), recording.snapshot()
+    mul, row = node(recording, "mul")
+    sent = [
+        np.array(each["grad"]["thumbnail"]["values"][0])
+        for each in snapshot["contributions"]
+        if graph["edges"][each["edge"]]["source"] == mul["id"]
+    ]
+    assert len(sent) == 3
+    np.testing.assert_allclose(sum(sent), row["grad"]["thumbnail"]["values"][0], rtol=1e-6)
+
+
+def test_backward_turns_are_the_order_of_the_pass():
+    model, sgd, step = training()
+    with observe.record(budget=1e9) as recording:
+        step()
+    nodes, rows = recording.graph()["nodes"], recording.snapshot()["rows"]
+    turns = {n["name"]: r["turn"] for n, r in zip(nodes, rows) if r["turn"] is not None}
+    assert turns["mse_loss"] == 0 and turns["relu"] == 2
+    assert {turns[name] for name in ("first.weight", "first.bias")} <= set(range(4, 8))
+    assert rows[0]["turn"] is None  # the input needs no gradient
+
+
+def test_a_parameters_update_is_what_the_optimizer_added():
+    model, sgd, step = training()
+    with observe.record(budget=1e9) as recording:
+        step()
+    _, row = node(recording, "first.weight")
+    assert row["update"]["norm"] == pytest.approx(0.1 * row["grad"]["norm"], rel=1e-4)
+    assert recording.series("first.weight", "norm", of="update")[0][1] == row["update"]["norm"]
+
+
+def test_saved_tensors_say_whose_they_are():
+    model, sgd, step = training()
+    with observe.record(budget=1e9) as recording:
+        step()
+    graph = recording.graph()
+    relu, _ = node(recording, "relu")
+    second = [n for n in graph["nodes"] if n["name"] == "linear"][1]
+    weight = next(n["id"] for n in graph["nodes"] if n["name"] == "second.weight")
+    saved = {s["name"]: s["node"] for s in second["saved"]}
+    assert saved == {"input": relu["id"], "weight": weight}
+    assert second["flops"] == 2 * 8 * 4 + 8 and second["nbytes"] == 8 * 4
+
+
+def test_an_edit_is_made_between_steps_and_seen_by_the_next():
+    model, sgd, step = training()
+    with observe.record(budget=1e9) as recording:
+        step()
+        bias = next(n["id"] for n in recording.graph()["nodes"] if n["name"] == "second.bias")
+        recording.edit(bias, (0,), 5.0).result(0)
+        step()
+        with pytest.raises(IndexError):
+            recording.edit(bias, (1,), 5.0)
+        with pytest.raises(LookupError, match="no parameter"):
+            recording.edit(0, (0, 0), 5.0)
+    assert recording.snapshot(1)["rows"][bias]["value"]["max"] == 5.0
+
+
+class Dropping(Net):
+    def forward(self, x):
+        return self.second(nn.functional.dropout(self.first(x), 0.5, self.training))
+
+
+@pytest.mark.parametrize("follow", [False, True])
+def test_following_a_model_on_other_inputs_changes_no_number(follow):
+    torch.manual_seed(0)
+    model = Dropping()
+    x, y = torch.randn(8, 3), torch.randn(8, 1)
+    sgd = optim.SGD(model.parameters(), lr=0.1)
+    other = torch.ones(2, 3)
+    losses = []
+    with observe.record(budget=1e9) as recording:
+        following = observe.Following(recording, model, other) if follow else None
+        for _ in range(5):
+            sgd.zero_grad()
+            loss = nn.functional.mse_loss(model(x), y)
+            loss.backward()
+            sgd.step()
+            losses.append(loss.item())
+    if not follow:
+        type(model).expected = losses
+        return
+    assert losses == type(model).expected and model.training
+    assert following.recording.steps == [0, 1, 2, 3, 4]
+    with torch.no_grad():
+        expected = model.eval()(other)
+    linear = [n for n in following.recording.graph(4)["nodes"] if n["name"] == "linear"][1]
+    shown = following.recording.snapshot(4)["rows"][linear["id"]]["value"]["thumbnail"]["values"]
+    np.testing.assert_allclose(shown, expected.numpy(), rtol=1e-6)
+
+
+def watched_training():
+    model, sgd, step = training()
+    session = observe.watching(model)
+    recording = session.recording
+    assert observe.watching(model) is session
+    torch.exp(torch.randn(3))  # other work
+    session.end_step()
+    assert recording.step_count == 0
+    for _ in range(3):
+        step()
+        with torch.no_grad():  # an evaluation
+            model(torch.randn(2, 3))
+    session.end_step()
+    return recording
+
+
+def test_a_watched_model_is_recorded_and_nothing_else():
+    from labtorch.engine.thread import current
+
+    recording = watched_training()
+    assert recording.step_count == 3
+    names = {n["name"] for n in recording.graph()["nodes"] if n["kind"] == "op"}
+    assert names == {"linear", "relu", "mse_loss"}
+    gc.collect()  # the model is gone, and with it its session
+    assert current().watchers == () and recording.thread is None
+
+
+def test_a_forward_pass_alone_is_a_step_when_it_is_ended():
+    model = Net()
+    session = observe.watching(model)
+    model(torch.ones(2, 3))
+    session.end_step()
+    session.stop()
+    assert session.recording.step_count == 1
+    assert "relu" in {n["name"] for n in session.recording.graph()["nodes"]}
+
+
+def test_the_step_under_way_can_be_shown_op_by_op():
+    seen = []
+
+    class OpByOp(observe.Watcher):
+        def op_ended(self, call, outputs):
+            session.show_partial()
+            graph, snapshot = session.recording.present
+            seen.append(([n["name"] for n in graph["nodes"]], snapshot["partial"]))
+
+        def node_begun(self, node, cotangents):
+            session.show_partial()
+            rows = session.recording.present[1]["rows"]
+            seen.append(sum(row["grad"] is not None for row in rows))
+
+    model, sgd, step = training()
+    session = observe.Session(budget=1e9)
+    session.start()
+    with observe.watch(OpByOp()):
+        step()
+    session.stop()
+    assert seen[0] == (["x", "first.weight", "first.bias", "linear"], True)
+    assert len(seen[3][0]) == len(session.recording.graph()["nodes"])
+    assert seen[4:] == [1, 2, 3, 4]
+    assert session.recording.present is None and session.recording.step_count == 1

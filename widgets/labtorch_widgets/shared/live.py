@@ -1,0 +1,71 @@
+"""News on its way from the thread that computes to the views."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from .cursor import TimeCursor
+
+INTERVAL = 0.1  # seconds between two publications
+
+
+class Publisher:
+    """Tells a cursor's views of news, at most once an INTERVAL, in a thread of its own.
+
+    Laying a graph out must not hold a training up. The thread ends when the cursor is gone, or
+    after the news that follows `ended()`.
+    """
+
+    def __init__(self, cursor: TimeCursor, ended: Callable[[], bool] | None = None) -> None:
+        self.news = threading.Event()
+        self._cursor = weakref.ref(cursor, lambda _: self.news.set())
+        self._ended = ended
+        heard = self.news.set
+        self._unlisten = cursor.recording.listen(heard)
+        self._thread = threading.Thread(target=self._run, name="labtorch-publisher", daemon=True)
+        self._thread.start()
+
+    def join(self) -> None:
+        """Wait until the last news is told."""
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            self.news.wait()
+            self.news.clear()
+            last = self._ended is not None and self._ended()
+            cursor = self._cursor()
+            if cursor is None:
+                break
+            cursor.advance(now=last or cursor.recording.thread is None)
+            if last:
+                break
+            del cursor
+            time.sleep(INTERVAL)
+        self._unlisten()
+
+
+def at_the_end_of_cells(act: Callable[[], Any]) -> None:
+    """Call `act` (a method, held weakly) after every cell of the notebook; elsewhere do nothing."""
+    shell: Any = None
+    with contextlib.suppress(ImportError):
+        from IPython.core.getipython import get_ipython
+
+        shell = get_ipython()
+    if shell is None:
+        return
+    reference = weakref.WeakMethod(cast(Any, act))
+
+    def after_cell(*_: Any) -> None:
+        if (method := reference()) is None:
+            shell.events.unregister("post_run_cell", after_cell)
+        else:
+            method()
+
+    shell.events.register("post_run_cell", after_cell)
