@@ -406,10 +406,11 @@ class Recorder(Watcher):
         if kept:
             self._keep(number, end)
         self.recording.step_count = number + 1
+        spent = self.spent
         self._begin()
         self.recording.attend(step=number if kept else None)
         if kept:
-            self.credit -= perf_counter() - end + self.spent
+            self.credit -= perf_counter() - end + spent
         self.recording._tell()
 
     def _is_step(self) -> bool:

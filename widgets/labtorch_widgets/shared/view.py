@@ -50,6 +50,7 @@ class View(anywidget.AnyWidget):
         self._waiting = self._stale = False
         self.commands: dict[str, Callable[..., None]] = {
             "drawn": self._on_drawn,
+            "hello": lambda: None,  # is anybody there?
             "seek": lambda step=None: self.cursor.move(step),
             "shift": lambda count: self.cursor.shift(int(count)),
         }
@@ -107,12 +108,23 @@ class View(anywidget.AnyWidget):
     # Messages from the browser
 
     def _on_message(self, _widget: Any, content: Any, _buffers: Any) -> None:
-        """Run the command a message names; a message that names none is not for us."""
-        if not isinstance(content, dict):
+        """Run the command a message names, and answer; a message that names none is not for us.
+
+        Messages come from a page, so anything may be in them: what a command cannot take is told
+        to the page, and changes nothing else.
+        """
+        if not isinstance(content, dict) or not isinstance(content.get("command"), str):
             return
-        values = dict(content)
-        if command := self.commands.get(str(values.pop("command", ""))):
-            command(**values)
+        name = content["command"]
+        if (command := self.commands.get(name)) is None:
+            return
+        complaint = ""
+        try:
+            command(**{key: value for key, value in content.items() if key != "command"})
+        except Exception as error:
+            complaint = f"{name}: {type(error).__name__}: {error}"[:300]
+        if name != "drawn":
+            self.send({"answer": name, "complaint": complaint})
 
     def _on_drawn(self, serial: int) -> None:
         with self._lock:
