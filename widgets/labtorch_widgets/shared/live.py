@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .cursor import TimeCursor
 
 INTERVAL = 0.1  # seconds between two publications
+QUIET = 0.4  # seconds without news after which views are told again: they may have skipped the last
 
 
 class Publisher:
@@ -36,14 +37,15 @@ class Publisher:
         self._thread.join()
 
     def _run(self) -> None:
+        settled = True
         while True:
-            self.news.wait()
+            settled = not self.news.wait(None if settled else QUIET)
             self.news.clear()
             last = self._ended is not None and self._ended()
             cursor = self._cursor()
             if cursor is None:
                 break
-            cursor.advance(now=last or cursor.recording.thread is None)
+            cursor.advance(now=last or settled)
             if last:
                 break
             del cursor

@@ -48,7 +48,7 @@ class View(anywidget.AnyWidget):
         self._serial = 0
         self._sent_at = 0.0
         self._waiting = self._stale = False
-        self.commands: dict[str, Callable[..., None]] = {
+        self.commands: dict[str, Callable[..., Any]] = {
             "drawn": self._on_drawn,
             "hello": lambda: None,  # is anybody there?
             "seek": lambda step=None: self.cursor.move(step),
@@ -102,6 +102,7 @@ class View(anywidget.AnyWidget):
         return self.summary()
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        self.refresh(now=True)  # the picture is of this moment
         bundle_and_metadata = super()._repr_mimebundle_(**kwargs)
         return with_still(bundle_and_metadata, self.summary(), self.still())
 
