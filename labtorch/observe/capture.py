@@ -7,7 +7,7 @@ step keeps copies of what the chosen ops took, made and got back, within a limit
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -44,10 +44,13 @@ class Lens:
         node: Signature | None = None,
         parameters: bool = False,
         limit: int = LIMIT,
+        samples: int | None = None,
+        backward: bool = True,
         closed: Callable[[Lens], None] | None = None,
     ) -> None:
         self.ops, self.node = frozenset(ops), node
         self.parameters, self.limit = parameters, limit
+        self.samples, self.backward = samples, backward
         self._closed = closed
 
     def close(self) -> None:
@@ -55,6 +58,33 @@ class Lens:
         if self._closed is not None:
             self._closed(self)
             self._closed = None
+
+
+class Wish(NamedTuple):
+    """What all the lenses on one op ask for together."""
+
+    limit: int
+    samples: int | None
+    backward: bool
+
+    def of_batch(self, array: Any) -> np.ndarray | None:
+        """A copy of what has a row for each sample of the batch."""
+        if self.samples is not None and array is not None and array.ndim:
+            array = array[: self.samples]
+        return copied(array, self.limit)
+
+
+def together(lenses: Iterable[Lens]) -> Wish | None:
+    """The least that serves every one of the lenses; None where there is none."""
+    found = list(lenses)
+    if not found:
+        return None
+    samples = [lens.samples for lens in found if lens.samples is not None]
+    return Wish(
+        max(lens.limit for lens in found),
+        max(samples) if len(samples) == len(found) else None,
+        any(lens.backward for lens in found),
+    )
 
 
 class Captured:
@@ -66,11 +96,14 @@ class Captured:
     first rows along axis 0 (`whole` is False then), or missing where one row is too large.
     """
 
-    __slots__ = ("op", "args", "outputs", "cotangents", "arguments", "gradients", "states")
+    __slots__ = (
+        "op", "args", "batched", "outputs", "cotangents", "arguments", "gradients", "states"
+    )  # fmt: skip
 
     def __init__(self, op: Op | None = None) -> None:
         self.op = op  # None for a tensor that no op of the step made
         self.args: tuple = ()  # of the op's call, arrays in the place of tensors
+        self.batched: set[str] = set()  # arguments that have a row for each sample
         self.outputs: list[np.ndarray | None] = []
         self.cotangents: list[np.ndarray | None] = []
         self.arguments: dict[str, np.ndarray | None] = {}
@@ -78,9 +111,10 @@ class Captured:
         self.states: dict[str, np.ndarray | None] = {}
 
     @property
-    def nbytes(self) -> int:
+    def arrays(self) -> dict[int, np.ndarray]:
+        """Those that are there, each once, by identity: an output may be another's argument."""
         named = (*self.arguments.values(), *self.gradients.values(), *self.states.values())
-        return sum(a.nbytes for a in (*self.outputs, *self.cotangents, *named) if a is not None)
+        return {id(a): a for a in (*self.outputs, *self.cotangents, *named) if a is not None}
 
 
 def copied(array: Any, limit: int) -> np.ndarray | None:

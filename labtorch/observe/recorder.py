@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import weakref
 from collections import Counter
+from functools import partial
 from math import isfinite
 from time import perf_counter
 from types import CodeType
@@ -23,7 +24,7 @@ from labtorch.engine.node import Node
 from labtorch.engine.thread import local
 from labtorch.engine.variable import Variable
 from labtorch.observe import source, structure
-from labtorch.observe.capture import Captured, Lens, copied, signatures
+from labtorch.observe.capture import Captured, Lens, Wish, copied, signatures, together
 from labtorch.observe.recording import Measured, Recording
 from labtorch.observe.snapshot import Graph, Snapshot
 from labtorch.observe.summary import Probe
@@ -81,7 +82,7 @@ class Recorder(Watcher):
         self.learned = False  # has any step gone backward?
         self.last: tuple[Graph, list[int]] | None = None  # the newest graph, and its entries
         self.lenses: tuple[Lens, ...] = ()
-        self.looked_into: dict[int, int] = {}  # entries that a lens of one node is on: its limit
+        self.looked_into: dict[int, list[Lens]] = {}  # entries that lenses of one node are on
         self.start = self.ended = self.began = perf_counter()
         self.credit = 0.0
         self.known: dict[tuple, Graph] = {}
@@ -115,8 +116,7 @@ class Recorder(Watcher):
         at = {signature: order[i] for i, signature in enumerate(signatures(graph))}
         for lens in self.lenses:
             if lens.node in at:
-                here = at[lens.node]
-                self.looked_into[here] = max(lens.limit, self.looked_into.get(here, 0))
+                self.looked_into.setdefault(at[lens.node], []).append(lens)
 
     def _begin(self) -> None:
         """Forget the last step and wait for the next."""
@@ -182,31 +182,45 @@ class Recorder(Watcher):
             began = call.note or now
             self.forward[at], self.forward_start[at] = now - began, began - self.began
             self._probe(self.values, at, array)
-            if self.lenses and (limit := self._limit(at, call.op.name)):
-                self._capture(at, call, outputs, limit)
+            if self.lenses and (wish := self._wish(at, call.op.name)):
+                self._capture(at, call, outputs, wish)
 
-    def _limit(self, at: int, op: str) -> int:
-        """How many bytes of each array of an op's call are to be kept; 0 where no lens is on it."""
-        named = max((lens.limit for lens in self.lenses if op in lens.ops), default=0)
-        return max(named, self.looked_into.get(at, 0))
+    def _wish(self, at: int, op: str) -> Wish | None:
+        """Which arrays of an op's call are to be kept; None where no lens is on it."""
+        named = [lens for lens in self.lenses if op in lens.ops]
+        return together(named + self.looked_into.get(at, []))
 
-    def _capture(self, at: int, call: Call, outputs: tuple[Variable, ...], limit: int) -> None:
+    def _capture(self, at: int, call: Call, outputs: tuple[Variable, ...], wish: Wish) -> None:
         start = perf_counter()
         found = self.captured[at] = Captured(call.op)
         args: list[Any] = list(call.args)
         for position, arg in enumerate(args):
             if isinstance(arg, Variable):
-                array = args[position] = copied(arg._array, limit)
-                found.arguments[structure.argument(call.op, position)] = array
+                name = structure.argument(call.op, position)
+                if name == "input" or "[" in name or arg._array.shape == outputs[0]._array.shape:
+                    found.batched.add(name)
+                kept = self._argument(arg, name in found.batched, wish)
+                args[position] = found.arguments[name] = kept
         found.args = tuple(args)
-        found.outputs = [copied(out._array, limit) for out in outputs]
+        found.outputs = [wish.of_batch(out._array) for out in outputs]
         found.cotangents = [None] * len(outputs)
         found.states = {
             name: array
             for name, state in call.kept.items()
-            if (array := copied(state, limit)) is not None
+            if (array := copied(state, wish.limit)) is not None
         }
         self.spent += perf_counter() - start
+
+    def _argument(self, arg: Variable, batched: bool, wish: Wish) -> np.ndarray | None:
+        """A copy; or, where the op that made the argument is looked into too, that one's own."""
+        copy = wish.of_batch(arg._array) if batched else copied(arg._array, wish.limit)
+        made, output = self.where.get(events.identity(arg), (-1, 0))
+        if copy is not None and (source := self.captured.get(made)) and source.op:
+            same = source.outputs[output]
+            # written in place since, it is another
+            if same is not None and np.array_equal(same, copy, equal_nan=True):
+                return same
+        return copy
 
     def _enter(self, call: Call, outputs: tuple) -> int | None:
         """Note an op call; the tensors it takes that nobody made become leaves."""
@@ -260,14 +274,14 @@ class Recorder(Watcher):
                 start = perf_counter()
                 self.before[at] = array.copy()
                 self.spent += perf_counter() - start
-            if self.lenses and (limit := self._leaf_limit(at, tensor)):
+            if self.lenses and (wish := self._leaf_wish(at, tensor)):
                 found = self.captured[at] = Captured()
-                found.outputs, found.cotangents = [copied(array, limit)], [None]
+                found.outputs, found.cotangents = [copied(array, wish.limit)], [None]
         return at, 0
 
-    def _leaf_limit(self, at: int, tensor: Variable) -> int:
-        wanted = (each.limit for each in self.lenses if each.parameters and tensor._requires_grad)
-        return max(max(wanted, default=0), self.looked_into.get(at, 0))
+    def _leaf_wish(self, at: int, tensor: Variable) -> Wish | None:
+        wanted = [each for each in self.lenses if each.parameters and tensor._requires_grad]
+        return together(wanted + self.looked_into.get(at, []))
 
     def _probe(self, into: dict[Any, Probe], at: Any, array: Any) -> None:
         start = perf_counter()
@@ -345,9 +359,9 @@ class Recorder(Watcher):
         if g is not None:
             self._probe(self.gradients, at, g)
         self.turns.setdefault(at, len(self.turns))
-        if (found := self.captured.get(at)) is not None:
-            limit = self._limit(at, node.op.name)
-            found.cotangents = [copied(c, limit) for c in arrays]
+        wish = self._wish(at, node.op.name) if at in self.captured else None
+        if wish is not None and wish.backward:
+            self.captured[at].cotangents = [wish.of_batch(c) for c in arrays]
         now = perf_counter()
         self.backward[at], self.backward_start[at] = now, now - self.began
 
@@ -358,16 +372,17 @@ class Recorder(Watcher):
         now = perf_counter()
         self.backward[at] = now - self.backward.get(at, now)
         sources = {position: (origin, out) for position, origin, out in self.entries[at].inputs}
-        found = self.captured.get(at)
+        found, wish = self.captured.get(at), self._wish(at, node.op.name)
         for position, gradient in zip(node.plan.inputs, gradients):
             array = _array(gradient)
             if array is None:
                 continue
             if self.consumers[sources.get(position, (-1, 0))] > 1:
                 self._probe(self.contributions, (at, position), array)
-            if found is not None:
+            if found is not None and wish is not None and wish.backward:
                 name = structure.argument(node.op, position)
-                found.gradients[name] = copied(array, self._limit(at, node.op.name))
+                keep = wish.of_batch if name in found.batched else partial(copied, limit=wish.limit)
+                found.gradients[name] = keep(array)
 
     def leaf_accumulated(self, leaf: Variable, gradient: Any) -> None:
         if self.measuring and leaf._identity is not None:
@@ -375,8 +390,8 @@ class Recorder(Watcher):
             if at is not None:
                 self._probe(self.gradients, at, gradient)
                 self.turns.setdefault(at, len(self.turns))
-                if (found := self.captured.get(at)) is not None:
-                    found.cotangents = [copied(gradient, self._leaf_limit(at, leaf))]
+                if (found := self.captured.get(at)) and (wish := self._leaf_wish(at, leaf)):
+                    found.cotangents = [copied(gradient, wish.limit)]
 
     # ---------------------------------------------------------------- steps
     def parameters_stepped(self, optimizer: Any) -> None:

@@ -28,7 +28,7 @@ PROBED = ("value", "grad", "update")
 class Measured:
     """One kept step in compact form: columns by name, with probes instead of plain summaries."""
 
-    __slots__ = ("head", "columns", "contributions", "captured", "nbytes")
+    __slots__ = ("head", "columns", "contributions", "captured", "array_bytes", "nbytes")
 
     def __init__(
         self,
@@ -41,10 +41,17 @@ class Measured:
         self.contributions, self.captured = contributions, captured
         probes = [p for name in PROBED for p in columns[name] if p is not None]
         probes += contributions.values()
-        arrays = sum(c.nbytes for c in captured.values())
-        self.nbytes = (
-            1000 + ROW_BYTES * len(columns["value"]) + sum(p.nbytes for p in probes) + arrays
-        )
+        arrays = {key: a.nbytes for c in captured.values() for key, a in c.arrays.items()}
+        self.array_bytes = sum(arrays.values())
+        summaries = ROW_BYTES * len(columns["value"]) + sum(p.nbytes for p in probes)
+        self.nbytes = 1000 + summaries + self.array_bytes
+
+    def let_arrays_go(self) -> int:
+        """Keep the summaries alone; returns how many bytes that frees."""
+        freed = self.array_bytes
+        self.captured, self.array_bytes = {}, 0
+        self.nbytes -= freed
+        return freed
 
     def plain(self) -> Snapshot:
         columns = {
@@ -105,15 +112,18 @@ class Recording:
         step: int = -1,
         parameters: bool = False,
         limit: int = capture.LIMIT,
+        samples: int | None = None,
+        backward: bool = True,
     ) -> Lens:
         """Keep whole arrays in the steps measured from now on, until the lens is closed.
 
         Of all ops with a name in `ops`, of the node that is `node` in the graph of `step` and of
-        its like in later graphs, or of all parameters; at most `limit` bytes of each array. Read
-        them with `arrays`.
+        its like in later graphs, or of all parameters; at most `limit` bytes of each array, of
+        what goes through an op only the first `samples` of the batch, and without `backward` no
+        gradients. Read them with `arrays`.
         """
         signature = None if node is None else capture.signatures(self.graph(step))[node]
-        lens = Lens(ops, signature, parameters, limit, self._close_lens)
+        lens = Lens(ops, signature, parameters, limit, samples, backward, self._close_lens)
         self._lenses = (*self._lenses, lens)
         return lens
 
@@ -234,12 +244,30 @@ class Recording:
             self._nbytes += measured.nbytes
             if len(self._recent) > self.keep:
                 self._retire()
+            while self._nbytes > self.cap and self._thin_arrays():
+                pass
             while self._nbytes > self.cap and len(self._recent) + len(self._earlier) > 1:
                 pool = self._earlier or self._recent
                 self._forget(pool, next(iter(pool)))
             if len(self._graphs) > 64:
                 used = {m.head["graph"] for m in (*self._recent.values(), *self._earlier.values())}
                 self._graphs = {k: g for k, g in self._graphs.items() if k in used}
+
+    def _thin_arrays(self) -> bool:
+        """Where whole arrays fill the store, they go before any summary: those of the step whose
+        neighbours are closest, so that what stays is spread over all of the training."""
+        steps = self._with_arrays()
+        if len(steps) < 3:
+            return False
+        gaps = [after - before for before, after in zip(steps, steps[2:])]
+        step = steps[1 + gaps.index(min(gaps))]
+        held = self._recent.get(step) or self._earlier[step]
+        self._nbytes -= held.let_arrays_go()
+        return True
+
+    def _with_arrays(self) -> list[int]:
+        pools = (self._earlier, self._recent)
+        return sorted(step for pool in pools for step, m in pool.items() if m.captured)
 
     def _retire(self) -> None:
         """The oldest recent step joins the sample of earlier ones, or is let go (reservoir)."""
@@ -264,6 +292,12 @@ class Recording:
         """The numbers of the steps that can be looked at, ascending."""
         with self._lock:
             return sorted([*self._earlier, *self._recent])
+
+    @property
+    def steps_with_arrays(self) -> list[int]:
+        """Those of the steps that a lens kept arrays of, ascending."""
+        with self._lock:
+            return self._with_arrays()
 
     @property
     def losses(self) -> list[tuple[int, float]]:
@@ -435,4 +469,5 @@ class _Loaded(Measured):
 
     def __init__(self, head: dict, columns: dict[str, list], contributions: dict) -> None:
         self.head, self.columns = head, columns
-        self.contributions, self.captured, self.nbytes = contributions, {}, 0
+        self.contributions, self.captured = contributions, {}
+        self.array_bytes = self.nbytes = 0
