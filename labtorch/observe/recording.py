@@ -241,6 +241,11 @@ class Recording:
 
     def _add(self, graph: Graph, measured: Measured) -> None:
         with self._lock:
+            for pool in (self._recent, self._earlier):
+                if measured.head["step"] in pool:  # a step that is run again takes its place
+                    self._forget(pool, measured.head["step"])
+                    self._evicted -= 1
+                    self._measured -= 1
             if graph["key"] not in self._graphs:
                 self._graphs[graph["key"]] = graph
                 self._nbytes += _size(graph)
