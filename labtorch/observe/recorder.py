@@ -198,7 +198,8 @@ class Recorder(Watcher):
         for position, arg in enumerate(args):
             if isinstance(arg, Variable):
                 name = structure.argument(call.op, position)
-                args[position] = found.arguments[name] = found.copy("argument", name, arg._array)
+                kept = self._once(arg, found.copy("argument", name, arg._array))
+                args[position] = found.arguments[name] = kept
         found.args = tuple(args)
         found.outputs = [found.copy("output", str(i), y._array) for i, y in enumerate(outputs)]
         found.cotangents = [None] * len(outputs)
@@ -208,6 +209,17 @@ class Recorder(Watcher):
             if (array := found.copy("state", name, state)) is not None
         }
         self.spent += perf_counter() - start
+
+    def _once(self, arg: Variable, copy: np.ndarray | None) -> np.ndarray | None:
+        """The copy; or, where the op that made the argument is looked into too, that one's own."""
+        made, output = self.where.get(events.identity(arg), (-1, 0))
+        source = self.captured.get(made)
+        if copy is not None and source is not None and source.op is not None:
+            same = source.outputs[output]
+            # written in place since, it is another
+            if same is not None and np.array_equal(same, copy, equal_nan=True):
+                return same
+        return copy
 
     def _enter(self, call: Call, outputs: tuple) -> int | None:
         """Note an op call; the tensors it takes that nobody made become leaves."""

@@ -34,7 +34,7 @@ def _size(graph: Graph) -> int:
 class Measured:
     """One kept step in compact form: columns by name, with probes instead of plain summaries."""
 
-    __slots__ = ("head", "columns", "contributions", "captured", "nbytes")
+    __slots__ = ("head", "columns", "contributions", "captured", "array_bytes", "nbytes")
 
     def __init__(
         self,
@@ -47,10 +47,17 @@ class Measured:
         self.contributions, self.captured = contributions, captured
         probes = [p for name in PROBED for p in columns[name] if p is not None]
         probes += contributions.values()
-        arrays = sum(c.nbytes for c in captured.values())
-        self.nbytes = (
-            1000 + ROW_BYTES * len(columns["value"]) + sum(p.nbytes for p in probes) + arrays
-        )
+        arrays = {key: a.nbytes for c in captured.values() for key, a in c.arrays.items()}
+        self.array_bytes = sum(arrays.values())
+        summaries = ROW_BYTES * len(columns["value"]) + sum(p.nbytes for p in probes)
+        self.nbytes = 1000 + summaries + self.array_bytes
+
+    def let_arrays_go(self) -> int:
+        """Keep the summaries alone; returns how many bytes that frees."""
+        freed = self.array_bytes
+        self.captured, self.array_bytes = {}, 0
+        self.nbytes -= freed
+        return freed
 
     def plain(self) -> Snapshot:
         columns = {
@@ -113,17 +120,22 @@ class Recording:
         where: Callable[[Graph], Iterable[int]] | None = None,
         parameters: bool = False,
         limit: int = capture.LIMIT,
+        samples: int | None = None,
+        backward: bool = True,
         part: Callable[[Op | None, tuple], capture.Part] | None = None,
     ) -> Lens:
         """Keep whole arrays in the steps measured from now on, until the lens is closed.
 
         Of all ops with a name in `ops`, of the node that is `node` in the graph of `step` and of
         its like in later graphs, of the nodes that `where` finds in a graph (asked once for each
-        structure), or of all parameters; at most `limit` bytes of each array. `part`, called with
-        an op and its arguments, may say which part of the arrays is enough. Read them with
-        `arrays`.
+        structure), or of all parameters; at most `limit` bytes of each array. Of what goes through
+        an op, `samples` keeps only the first ones of the batch; without `backward`, no gradients
+        are kept; `part`, called with an op and its arguments, may say what else is enough. Read
+        them with `arrays`.
         """
         signature = None if node is None else capture.signatures(self.graph(step))[node]
+        if part is None and (samples is not None or not backward):
+            part = capture.samples_only(samples, backward)
         lens = Lens(ops, signature, where, parameters, limit, part, self._close_lens)
         self._lenses = (*self._lenses, lens)
         return lens
@@ -236,6 +248,11 @@ class Recording:
 
     def _add(self, graph: Graph, measured: Measured) -> None:
         with self._lock:
+            for pool in (self._recent, self._earlier):
+                if measured.head["step"] in pool:  # a step that is run again takes its place
+                    self._forget(pool, measured.head["step"])
+                    self._evicted -= 1
+                    self._measured -= 1
             if graph["key"] not in self._graphs:
                 self._graphs[graph["key"]] = graph
                 self._nbytes += _size(graph)
@@ -249,9 +266,27 @@ class Recording:
             self._nbytes += measured.nbytes
             if len(self._recent) > self.keep:
                 self._retire()
+            while self._nbytes > self.cap and self._thin_arrays():
+                pass
             while self._nbytes > self.cap and len(self._recent) + len(self._earlier) > 1:
                 pool = self._earlier or self._recent
                 self._forget(pool, next(iter(pool)))
+
+    def _thin_arrays(self) -> bool:
+        """Where whole arrays fill the store, they go before any summary: those of the step whose
+        neighbours are closest, so that what stays is spread over all of the training."""
+        steps = self._with_arrays()
+        if len(steps) < 3:
+            return False
+        gaps = [after - before for before, after in zip(steps, steps[2:])]
+        step = steps[1 + gaps.index(min(gaps))]
+        held = self._recent.get(step) or self._earlier[step]
+        self._nbytes -= held.let_arrays_go()
+        return True
+
+    def _with_arrays(self) -> list[int]:
+        pools = (self._earlier, self._recent)
+        return sorted(step for pool in pools for step, m in pool.items() if m.captured)
 
     def _retire(self) -> None:
         """The oldest recent step joins the sample of earlier ones, or is let go (reservoir)."""
@@ -282,6 +317,12 @@ class Recording:
         """The numbers of the steps that can be looked at, ascending."""
         with self._lock:
             return sorted([*self._earlier, *self._recent])
+
+    @property
+    def steps_with_arrays(self) -> list[int]:
+        """Those of the steps that a lens kept arrays of, ascending."""
+        with self._lock:
+            return self._with_arrays()
 
     @property
     def losses(self) -> list[tuple[int, float]]:
@@ -453,4 +494,5 @@ class _Loaded(Measured):
 
     def __init__(self, head: dict, columns: dict[str, list], contributions: dict) -> None:
         self.head, self.columns = head, columns
-        self.contributions, self.captured, self.nbytes = contributions, {}, 0
+        self.contributions, self.captured = contributions, {}
+        self.array_bytes = self.nbytes = 0
