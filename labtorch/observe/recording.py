@@ -90,7 +90,7 @@ class Recording:
         self._uses: Counter[str] = Counter()  # kept steps of each graph
         self._recent: dict[int, Measured] = {}
         self._earlier: dict[int, Measured] = {}
-        self._nbytes = 0
+        self._nbytes = self._array_bytes = 0
         self._measured = 0  # steps ever measured
         self._evicted = 0
         self._losses: list[tuple[int, float]] = []
@@ -264,24 +264,27 @@ class Recording:
             self._measured += 1
             self._recent[measured.head["step"]] = measured
             self._nbytes += measured.nbytes
+            self._array_bytes += measured.array_bytes
             if len(self._recent) > self.keep:
                 self._retire()
-            while self._nbytes > self.cap and self._thin_arrays():
-                pass
             while self._nbytes > self.cap and len(self._recent) + len(self._earlier) > 1:
+                if self._array_bytes > self.cap // 2 and self._thin_arrays():
+                    continue
                 pool = self._earlier or self._recent
                 self._forget(pool, next(iter(pool)))
 
     def _thin_arrays(self) -> bool:
-        """Where whole arrays fill the store, they go before any summary: those of the step whose
-        neighbours are closest, so that what stays is spread over all of the training."""
+        """Where whole arrays take more than half of the store, some go before any summary: those
+        of the step whose neighbours are closest, so that what stays is spread over the training."""
         steps = self._with_arrays()
         if len(steps) < 3:
             return False
         gaps = [after - before for before, after in zip(steps, steps[2:])]
         step = steps[1 + gaps.index(min(gaps))]
         held = self._recent.get(step) or self._earlier[step]
-        self._nbytes -= held.let_arrays_go()
+        freed = held.let_arrays_go()
+        self._nbytes -= freed
+        self._array_bytes -= freed
         return True
 
     def _with_arrays(self) -> list[int]:
@@ -304,6 +307,7 @@ class Recording:
     def _forget(self, pool: dict[int, Measured], step: int) -> None:
         gone = pool.pop(step)
         self._nbytes -= gone.nbytes
+        self._array_bytes -= gone.array_bytes
         self._evicted += 1
         key = gone.head["graph"]
         self._uses[key] -= 1
