@@ -14,6 +14,7 @@ from labtorch.engine.events import Watcher, mark_step, watch
 from labtorch.observe.follow import Following
 from labtorch.observe.recording import Recording
 from labtorch.observe.session import Session, record, watching
+from labtorch.observe.stepping import op_by_op, unwatched
 
 __all__ = [
     "Following",
@@ -21,7 +22,9 @@ __all__ = [
     "Session",
     "Watcher",
     "mark_step",
+    "op_by_op",
     "record",
+    "unwatched",
     "watch",
     "watching",
 ]
