@@ -96,6 +96,7 @@ class Recorder(Watcher):
         self.start = self.ended = self.began = perf_counter()
         self.credit = 0.0
         self.known: dict[tuple, Graph] = {}
+        self.known_nodes = 0
         self.sources: dict[tuple[int, int], int] = {}
         self.places: list[tuple[CodeType, int]] = []
         self.names: dict[tuple[int, int], str] = {}
@@ -562,8 +563,10 @@ class Recorder(Watcher):
         key = (notes, tuple(self.scopes))
         graph = self.known.get(key)
         if graph is None:
-            if len(self.known) >= 256:  # control flow that never repeats: start anew, stay bounded
+            self.known_nodes += len(entries)
+            if self.known_nodes > MOST_NODES:  # control flow that never repeats: stay bounded
                 self.known.clear()
+                self.known_nodes = len(entries)
             graph = structure.build(entries, order, self.scopes, self.places)
             graph["key"] = hashlib.sha256(repr(graph).encode()).hexdigest()[:16]
             self.known[key] = graph
