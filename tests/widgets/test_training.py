@@ -9,14 +9,27 @@ from typing import Any
 
 import labtorch_widgets as lab
 import pytest
-from labtorch_widgets.training.history import LossHistory, thin
+from labtorch_widgets.training.history import History, thin
 
 from tests.widgets import fake
 
 
 def train(program: fake.Program, **options: Any) -> lab.TrainingPanel:
     options = {"optimizer": program.optimizer, "graph": False} | options
-    return lab.TrainingPanel(program.step, record=program.record, **options)
+    return lab.TrainingPanel(program.step, session=program.session, **options)
+
+
+def loss_points(panel: lab.TrainingPanel) -> list[Any]:
+    """The points of the loss line as the browser gets them."""
+    return line(panel.view.frame, "loss", "training")["points"]
+
+
+def line(frame: Any, metric: str, part: str, run: int = 0) -> Any:
+    return next(
+        each
+        for each in frame["runs"][run]["lines"]
+        if (each["metric"], each["part"]) == (metric, part)
+    )
 
 
 def until(condition: Any, seconds: float = 5.0) -> None:
@@ -33,7 +46,7 @@ def test_it_trains_to_the_end_without_a_browser() -> None:
     assert (panel.state, panel.step_count, panel.error) == ("done", 50, None)
     assert panel.recording.steps == list(range(50))
     assert panel.view.frame["count"] == 50 and panel.view.frame["state"] == "done"
-    assert panel.view.frame["losses"][-1][0] == 49
+    assert loss_points(panel)[-1][0] == 49
 
 
 def test_pause_freezes_and_resume_goes_on() -> None:
@@ -120,7 +133,7 @@ def test_an_error_is_told_raised_by_wait_and_costs_no_history() -> None:
             raise ValueError("mat1 and mat2 <b>cannot</b> be multiplied")
         return program.step()
 
-    panel = lab.TrainingPanel(step, record=program.record, graph=True)
+    panel = lab.TrainingPanel(step, session=program.session, graph=True)
     with pytest.raises(ValueError, match="cannot"):
         panel.wait(10)
     assert panel.state == "error" and isinstance(panel.error, ValueError)
@@ -148,7 +161,7 @@ def test_a_loss_that_is_no_number_stops_and_names_the_first_op() -> None:
 
 def test_views_of_a_panel_rewind_together() -> None:
     program = fake.Program()
-    panel = lab.TrainingPanel(program.step, record=program.record, steps=20)
+    panel = lab.TrainingPanel(program.step, session=program.session, steps=20)
     other = lab.graph(panel)
     panel.wait(10)
     panel.view._on_message(None, {"command": "seek", "step": 4}, [])
@@ -197,7 +210,7 @@ def test_it_trains_in_a_thread_of_its_own() -> None:
         threads.add(threading.current_thread())
         return 1.0
 
-    lab.TrainingPanel(step, steps=3, graph=False, record=fake.Program().record).wait(5)
+    lab.TrainingPanel(step, steps=3, graph=False, session=fake.Program().session).wait(5)
     assert len(threads) == 1 and threading.main_thread() not in threads
 
 
@@ -224,7 +237,7 @@ def test_text_and_still_are_fit_for_a_notebook_without_a_kernel() -> None:
 
 
 def test_the_history_is_bounded_and_keeps_every_spike() -> None:
-    history = LossHistory(capacity=400)
+    history = History(capacity=400)
     for step in range(50_000):
         history.append(step, 100.0 if step == 1234 else 1 / (step + 1))
     assert len(history) < 400
