@@ -524,18 +524,23 @@ class Recorder(Watcher):
             i for i, e in enumerate(entries) if e.kind == "op" or e.op and not self.went_backward
         ]
         if self.model is not None:
-            of_graph = [i for i in of_graph if self._in_model(entries[i])] + self.roots_at
+            of_model = {i for i in of_graph if self._in_model(entries[i])}
+            roots = [i for i in self.roots_at if of_model & self._with_sources([i])]
+            of_graph = [*of_model, *roots]
             if partial and not self.went_backward:
                 of_graph = self._descending(of_graph)
-        keep = set(of_graph)
-        for i in of_graph:
-            stack = [source for _, source, _ in entries[i].inputs]
-            while stack:
-                each = stack.pop()
-                if each not in keep:
-                    keep.add(each)
-                    stack += [source for _, source, _ in entries[each].inputs]
-        return sorted(keep)
+        return sorted(self._with_sources(of_graph))
+
+    def _with_sources(self, nodes: list[int]) -> set[int]:
+        """These entries and all that they were computed from."""
+        found = set(nodes)
+        stack = list(found)
+        while stack:
+            for _, origin, _ in self.entries[stack.pop()].inputs:
+                if origin not in found:
+                    found.add(origin)
+                    stack.append(origin)
+        return found
 
     def _descending(self, ops: list[int]) -> list[int]:
         """`ops`, and the differentiable ops that take what they made."""

@@ -12,15 +12,15 @@ RECURRENT = ("RNN", "LSTM", "GRU", "rnn", "lstm", "gru")
 class Kind(NamedTuple):
     """A view that a dashboard can open: how it is made, and the names that call for it."""
 
-    make: Callable[..., Any]  # (source, inputs, lang)
+    make: Callable[..., Any]  # (dashboard, inputs, lang)
     names: tuple[str, ...] | None = None  # of modules' classes or ops, as parts; None: any model
     at_first: bool = True  # is it open at first where it fits?
 
 
-def _graph(cursor: Any, inputs: Any, lang: str | None) -> Any:
+def _graph(dashboard: Any, inputs: Any, lang: str | None) -> Any:
     from ..graph.view import GraphView
 
-    return GraphView(cursor, lang=lang, timeline=False)
+    return GraphView(dashboard.cursor, lang=lang, timeline=False)
 
 
 KINDS: dict[str, Kind] = {
@@ -28,11 +28,11 @@ KINDS: dict[str, Kind] = {
 }
 
 
-def names_in(source: Any, cursor: Any) -> set[str]:
+def names_in(model: Any, cursor: Any) -> set[str]:
     """The classes of the model's modules, and the ops of the step that is shown."""
     names: set[str] = set()
-    if hasattr(source, "named_modules"):
-        for _, module in source.named_modules():
+    if model is not None:
+        for _, module in model.named_modules():
             names |= {each.__name__ for each in type(module).__mro__}
     if (found := cursor.look()) is not None:
         _, graph, _ = found

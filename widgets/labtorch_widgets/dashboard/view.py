@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterable
 from typing import Any
 
@@ -28,7 +29,7 @@ class BarView(View):
 
     def make_frame(self) -> dict[str, Any]:
         found = self.cursor.look()
-        fitting = fit.fitting(self._dashboard.names())
+        fitting = self._dashboard.fitting
         opened = self._dashboard.opened
         return {
             "time": self.cursor.span(),
@@ -64,12 +65,16 @@ class Dashboard(ipywidgets.VBox):
         inputs: Any = None,
         lang: str | None = None,
     ) -> None:
+        self._open: dict[str, Any] = {}
+        self.bar: BarView | None = None
         words.known(lang)
         chosen = None if views is None else [_known(name) for name in views]
-        self._source, self._inputs, self._lang = source, inputs, lang
+        self._inputs, self._lang = inputs, lang
+        # weakly: a dashboard that stands in a notebook does not keep its model alive
+        self._model = weakref.ref(source) if hasattr(source, "named_modules") else None
+        self._title = type(source).__name__ if self._model is not None else ""
         self.cursor = cursor_of(source)
         self._names: tuple[Any, set[str]] | None = None
-        self._open: dict[str, Any] = {}
         if chosen is None:
             chosen = [name for name in fit.fitting(self.names()) if fit.KINDS[name].at_first]
         for name in chosen:
@@ -91,18 +96,26 @@ class Dashboard(ipywidgets.VBox):
     @property
     def title(self) -> str:
         """The model's class; else that of the outermost module recorded."""
-        if hasattr(self._source, "named_modules"):
-            return type(self._source).__name__
-        found = self.cursor.look()
-        scopes = found[1]["scopes"] if found else []
-        return str(scopes[0]["type"]) if scopes else ""
+        if not self._title and (found := self.cursor.look()) is not None and found[1]["scopes"]:
+            self._title = str(found[1]["scopes"][0]["type"])
+        return self._title
+
+    @property
+    def model(self) -> Any:
+        """The model that is watched; None where a recording is shown, or the model is gone."""
+        return self._model() if self._model is not None else None
+
+    @property
+    def fitting(self) -> list[str]:
+        """The names of the views that fit the model, open or not."""
+        return fit.fitting(self.names())
 
     def names(self) -> set[str]:
         """The classes and ops by which views are chosen; looked up again when the graph changes."""
         found = self.cursor.look()
         key = found[1]["key"] if found else None
         if self._names is None or self._names[0] != key:
-            self._names = key, fit.names_in(self._source, self.cursor)
+            self._names = key, fit.names_in(self.model, self.cursor)
         return self._names[1]
 
     def view(self, name: str) -> Any:
@@ -125,23 +138,25 @@ class Dashboard(ipywidgets.VBox):
             view.close()
 
     def close(self) -> None:
-        for view in (*self._open.values(), self.bar):
+        for view in (*self._open.values(), *([self.bar] if self.bar else [])):
             view.close()
         super().close()
 
     def _make(self, name: str) -> Any:
-        return fit.KINDS[name].make(self.cursor, self._inputs, self._lang)
+        return fit.KINDS[name].make(self, self._inputs, self._lang)
 
     def _arrange(self) -> None:
         self.children = (self.bar, *(self._open[name] for name in self.opened))
-        self.bar.refresh(now=True)
+        if self.bar is not None:
+            self.bar.refresh(now=True)
 
     def __repr__(self) -> str:
         return f"Dashboard({', '.join(self.opened)})"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        stills = [view.still() for view in self._open.values()]
-        still = svg.stacked(stills) if stills else self.bar.still()
+        stills = [self._open[name].still() for name in self.opened]
+        nothing = words.word("watch.nothing", words.known(self._lang))
+        still = svg.stacked(stills) if stills else svg.notice(nothing)
         return with_still(super()._repr_mimebundle_(**kwargs), repr(self), still)
 
 

@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from .live import Publisher, at_the_end_of_cells
+from .live import Publisher, at_the_end_of_cells, between_cells
 from .source import Graph, Recording, SingleStep, Snapshot
 
 Watch = Callable[..., None]  # (*, now: bool)
@@ -47,6 +47,12 @@ class TimeCursor:
         if not steps:
             return None
         return steps[-1] if self._at is None else nearest(steps, self._at)
+
+    @property
+    def moment(self) -> tuple[Any, ...]:
+        """What changes when there is something new to show: step, newest step, step under way."""
+        steps = self.recording.steps
+        return self.step, steps[-1] if steps else None, self.recording.present
 
     def move(self, step: int | None) -> None:
         """Go to `step`, or, with None, follow the newest step from now on."""
@@ -157,4 +163,5 @@ def _watched(model: Any) -> Any:
 
     session = observe.watching(model)
     at_the_end_of_cells(session.end_step)
+    between_cells(session.recording)
     return session.recording

@@ -23,6 +23,7 @@ class ChartView(View):
 
     _esm = bundle("training.js")
     _css = bundle("training.css")
+    each_step = True
 
     logarithmic = traitlets.Bool(False).tag(sync=True)
     tabled = traitlets.Bool(False).tag(sync=True)

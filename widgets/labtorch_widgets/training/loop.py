@@ -37,7 +37,8 @@ class TrainingLoop:
     Controls only set flags, under one condition; the thread reads them between two steps, and,
     where it goes op by op, between two ops. So a pause holds from the end of the step (or op)
     under way, and a learning rate set before a step begins is that step's. `changed` is called,
-    from the thread, after every step and change of state, and has to be quick.
+    from the thread, after every step and change of state, and has to be quick; `stands` when the
+    thread is about to wait, and may take its time.
 
     A session that recorded another thread before (a watched model's, the notebook's own) goes back
     to it when the training has ended.
@@ -52,10 +53,12 @@ class TrainingLoop:
         start: bool,
         session: Session,
         changed: Callable[[], None],
+        stands: Callable[[], None] = lambda: None,
         name: str | None = None,
     ) -> None:
         self._step, self._optimizer, self.plan = step, optimizer, plan
-        self._session, self._changed = session, changed
+        self._session, self._changed, self._stands = session, changed, stands
+        self._moved = False  # has anything happened since `stands` was called last?
         self.recording: Recording = session.recording
         self._home = session.recording.thread
         self._wake = threading.Condition()
@@ -267,6 +270,7 @@ class TrainingLoop:
         with self._wake:
             if self._by_op:  # the optimizer's step was the last of its ops
                 self._by_op, self._ops_granted = False, max(0, self._ops_granted - 1)
+        self._moved = True
         self._tick()
         self.nonfinite = not math.isfinite(values["loss"])
         self.tell()
@@ -287,6 +291,9 @@ class TrainingLoop:
 
     def _may_step(self) -> bool:
         """Wait until a step is allowed and set its learning rate; False when training is over."""
+        if self._moved and (self._paused or self.pace.seconds > 0):
+            self._moved = False
+            self._stands()
         while not self._allowed():
             self.recording.attend()  # what was asked for meanwhile: an edit, a look
         with self._wake:
@@ -341,10 +348,13 @@ class TrainingLoop:
 
     def _hold(self) -> None:
         """After an op: wait for the next grant, or for as long as the pace says."""
-        self.tell()
+        due = time.monotonic() + self.pace.seconds
         with self._wake:
             self._ops_granted = max(0, self._ops_granted - 1)
-            due = time.monotonic() + self.pace.seconds
+            waits = self._by_op and not self._ops_granted
+        if waits:
+            self._stands()
+        with self._wake:
             while self._by_op and not self._ops_granted:
                 left = None if self._paused else due - time.monotonic()
                 if left is not None and left <= 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, cast
@@ -218,6 +219,7 @@ class TrainingPanel(ipywidgets.VBox):
             start=start,
             session=session,
             changed=self._news,
+            stands=self._show_all,
             name=None if name is None else str(name)[:60],
         )
         _claim(session, self._loop)
@@ -233,6 +235,13 @@ class TrainingPanel(ipywidgets.VBox):
     def _news(self) -> None:
         if self.cursor.publisher is not None:
             self.cursor.publisher.news.set()
+
+    def _show_all(self) -> None:
+        """The training stands still: let every view see where, without waiting for its turn."""
+        try:
+            self.cursor.advance(now=True)
+        except Exception:  # a view's, not the learner's: the training goes on
+            logging.getLogger(__name__).exception("a view could not be drawn")
 
     # Steering
 
