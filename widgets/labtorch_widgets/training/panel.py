@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 import ipywidgets
@@ -62,7 +61,9 @@ class PanelView(ChartView):
     def make_frame(self) -> dict[str, Any]:
         loop = self._loop
         run = loop.run
-        shown = [run, *self.others] + ([self.former] if self.former is not None else [])
+        shown = [run, *self.others] + (
+            [self.former] if self.former and self.former not in self.others else []
+        )
         if loop.total != self.steps:
             self.steps = loop.total
         step = self.cursor.step
@@ -209,7 +210,7 @@ class TrainingPanel(ipywidgets.VBox):
             raise TypeError(f"step must be a function of {what}, not {step!r}")
         plan = Plan(steps, batches, epochs, steps_per_epoch, validate, every)
         known(lang)
-        former = _stop_what_this_cell_started()
+        execution = _execution()
         session = session or _session(model)
         self.cursor = cursor_of(model if model is not None else session.recording)
         self._loop = TrainingLoop(
@@ -225,12 +226,14 @@ class TrainingPanel(ipywidgets.VBox):
         _claim(session, self._loop)
         self._loop.begin()
         self.view = PanelView(self._loop, self.cursor, lang)
-        self.view.former = former
+        self.view.former = _former(execution)
         self.graph = GraphView(self.cursor, lang=lang, timeline=False) if graph else None
         children = [self.view, self.graph] if self.graph is not None else [self.view]
         super().__init__(children, layout=ipywidgets.Layout(overflow="visible", width="100%"))
         self._news()
-        _remember(self._loop)
+        if execution is not None:
+            execution.loops.append(weakref.ref(self._loop))
+            execution.runs.append(self._loop.run)
 
     def _news(self) -> None:
         if self.cursor.publisher is not None:
@@ -386,32 +389,47 @@ def _claim(session: Session, loop: TrainingLoop) -> None:
     _filling[session] = loop
 
 
-# Which training each notebook cell started, so that running a cell again does not leave two
-# threads stepping one model; and its lines, to be compared with those of the next.
-_started: dict[str, tuple[weakref.ref[TrainingLoop], Run]] = {}
+class _Execution:
+    """What one run of a notebook cell started: to be stopped, and compared with, by the next."""
+
+    def __init__(self, message: str, former: list[Run]) -> None:
+        self.message, self.former = message, former
+        self.loops: list[weakref.ref[TrainingLoop]] = []
+        self.runs: list[Run] = []
 
 
-def _cell() -> Iterator[str]:
-    """The id of the notebook cell that is running, if one is."""
-    with contextlib.suppress(ImportError, AttributeError):
+# Of each notebook cell the newest, so that running a cell again does not leave two threads stepping
+# one model.
+_executions: dict[str, _Execution] = {}
+
+
+def _execution() -> _Execution | None:
+    """That of the notebook cell that is running; what earlier ones started is stopped.
+
+    None outside of a notebook.
+    """
+    try:
         from IPython.core.getipython import get_ipython
 
         parent = cast(Any, get_ipython()).kernel.get_parent()
-        if cell := parent["metadata"].get("cellId"):
-            yield cell
-
-
-def _stop_what_this_cell_started() -> Run | None:
-    former = None
-    for cell in _cell():
-        reference, former = _started.get(cell, (lambda: None, None))
+        cell, message = parent["metadata"]["cellId"], parent["header"]["msg_id"]
+    except (ImportError, AttributeError, KeyError):
+        return None
+    before = _executions.get(cell)
+    if before is not None and before.message == message:
+        return before
+    for reference in before.loops if before is not None else []:
         loop = reference()
         if loop is not None and loop.state not in ENDED:
             loop.stop()
             loop.ended.wait(5)
-    return former if former is not None and former.count else None
+    _executions[cell] = _Execution(message, before.runs if before is not None else [])
+    return _executions[cell]
 
 
-def _remember(loop: TrainingLoop) -> None:
-    for cell in _cell():
-        _started[cell] = weakref.ref(loop), loop.run
+def _former(execution: _Execution | None) -> Run | None:
+    """What the same call started when the cell ran before."""
+    if execution is None or len(execution.former) <= len(execution.runs):
+        return None
+    run = execution.former[len(execution.runs)]
+    return run if run.count else None

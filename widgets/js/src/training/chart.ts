@@ -174,7 +174,7 @@ export class Chart {
         const x = this.across(step);
         return [
           s("line", { class: "lt-epoch", x1: x, x2: x, y1: 4, y2: bottom + 4 }),
-          s("text", { x: x + 4, y: 11, class: "lt-epoch-name" }, String(epoch)),
+          s("text", { x: x + 4, y: 11, class: "lt-epoch-name" }, i ? String(epoch) : this.word("train.epochName", { epoch })),
         ];
       }),
     );

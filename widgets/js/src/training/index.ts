@@ -158,7 +158,7 @@ function renderPanel(host: Host<TrainingFrame>, el: HTMLElement): void {
   const moment = h("div", { class: "lt-group" }, time.reading, time.live);
   const toggleDrawer = button("", null, () => shown.keep("drawer", !host.get<boolean>("drawer")));
   const choices = h("div", { class: "lt-group lt-push" }, shown.scales, shown.toggleTable, toggleDrawer);
-  const title = h("div", { class: "lt-bar lt-lossbar" }, loss, readings, moment, choices);
+  const title = h("div", { class: "lt-bar lt-lossbar" }, loss, moment, choices);
   time.slider.classList.add("lt-under");
   const rate = rateControl(host);
   const drawer = parameterDrawer(host);
@@ -168,6 +168,7 @@ function renderPanel(host: Host<TrainingFrame>, el: HTMLElement): void {
     head,
     alarm,
     title,
+    readings,
     shown.legend,
     main ?? "",
     tableBox ?? "",
@@ -222,6 +223,7 @@ function renderPanel(host: Host<TrainingFrame>, el: HTMLElement): void {
   function drawReadings(frame: TrainingFrame): void {
     const now = frame.time.live ? frame.loss : frame.lossShown;
     loss.textContent = `${word("loss.title")} ${spoken(now, 4)}`;
+    readings.hidden = frame.readings.length < 2 && !frame.readings[0]?.validation && frame.time.live;
     readings.replaceChildren(
       ...frame.readings.flatMap(({ metric, value, validation }) => {
         const parts = metric === "loss" ? [] : [reading(metric, spoken(value, 4), metric)];
