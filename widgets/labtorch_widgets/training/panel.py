@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import weakref
 from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from typing import Any, cast
 
 import ipywidgets
@@ -69,7 +70,9 @@ class PanelView(ChartView):
         step = self.cursor.step
         at_step = None if self.cursor.live or step is None else step
         values, rate_then = ({}, None) if at_step is None else run.at(at_step)
-        newest = {name: history.last for name, history in [*run.training.items()]}
+        lasts = [(name, history.last) for name, history in [*run.training.items()]]
+        newest = {name: last[1] for name, last in lasts if last is not None}
+        read = newest if at_step is None else values
         return {
             "state": loop.state,
             "count": loop.count,
@@ -80,16 +83,12 @@ class PanelView(ChartView):
             "speed": number(loop.steps_per_second, 3),
             "left": number(loop.seconds_left, 3) if loop.state == "running" else None,
             "epochs": self._epochs(),
-            "loss": number(newest["loss"][1]) if newest.get("loss") else None,
+            "loss": number(newest.get("loss")),
             "lossShown": self._loss_shown(values),
             "readings": [
                 {
                     "metric": name,
-                    "value": number(
-                        values.get(name)
-                        if at_step is not None
-                        else (newest.get(name) or (0, None))[1]
-                    ),
+                    "value": number(read.get(name)),
                     "validation": self._validated(name, at_step),
                 }
                 for name in run.metrics
@@ -99,7 +98,7 @@ class PanelView(ChartView):
             "rate": number(loop.learning_rate, 6),
             "rateShown": number(rate_then, 6),
             "refused": self._refused,
-            "edits": plain([edit._asdict() for edit in run.edits]),
+            "edits": plain([asdict(edit) for edit in run.edits]),
             "parameters": self._parameters.frame(self.language) if self.drawer else None,
             "op": self._op(),
             "fault": fault.describe(loop.error) if loop.error is not None else None,

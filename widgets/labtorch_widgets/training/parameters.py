@@ -132,7 +132,8 @@ class Parameters:
             self._values = None
         self._asked = wanted
         row, column, rows, columns = window
-        whole = (*lead, slice(row, row + rows), slice(column, column + columns))
+        matrix = slice(row, row + rows), slice(column, column + columns)
+        whole: tuple[int | slice, ...] = (*lead, *matrix)
         index = whole[len(whole) - len(node["shape"]) :]
 
         def read(future: Any) -> None:
@@ -155,8 +156,8 @@ class Parameters:
         _, graph, snapshot = found
         at = next((n["id"] for n in graph["nodes"] if n["name"] == self.chosen), None)
         value = snapshot["rows"][at]["value"] if at is not None else None
-        picture = value["thumbnail"] if value else None
-        if picture is None or not picture["exact"] or len(value["shape"]) > 2:
+        picture = value["thumbnail"] if value is not None else None
+        if value is None or picture is None or not picture["exact"] or len(value["shape"]) > 2:
             return None
         glyphs = {(row, column): glyph for row, column, glyph in picture["glyphs"]}
         return [

@@ -6,8 +6,9 @@ It outlives the model and the recording, so that a later training can be compare
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import count
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from .history import History
 from .metrics import MOST, falls
@@ -19,7 +20,8 @@ EDITS = 50
 _number = count(1).__next__
 
 
-class Edit(NamedTuple):
+@dataclass(frozen=True)
+class Edit:
     """A number of a parameter that the learner changed; `step` is the first to use it."""
 
     step: int

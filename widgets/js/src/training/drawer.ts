@@ -14,7 +14,7 @@ export function parameterDrawer(host: Host<TrainingFrame>) {
   const grid = h("table", { class: "lt-numbers" });
   const scroll = h("div", { class: "lt-scroll lt-numbers-box" }, grid);
   const help = h("p", { class: "lt-quiet lt-help" });
-  const refusal = h("p", { class: "lt-refusal", role: "alert" });
+  const refusal = h("p", { class: "lt-objection", role: "alert" });
   const list = h("ul", { class: "lt-edits" });
   const bar = h("div", { class: "lt-group lt-drawer-bar" }, choice, windows, undo, help);
   const element = h("div", { class: "lt-drawer", role: "group" }, bar, refusal, scroll, list);
