@@ -109,7 +109,7 @@ def test_metrics_validation_and_compared_runs_are_those_of_the_kernel(open_noteb
     assert panel.locator(".lt-main-chart .lt-best").count() == 2
     assert panel.locator(".lt-multiples .lt-line").count() == 2
     assert panel.locator(".lt-main-chart .lt-epoch").count() == 3
-    assert panel.locator(".lt-main-chart .lt-label").all_inner_texts() == ["lr=0.02", "lr=0.2"]
+    assert panel.locator(".lt-main-chart .lt-label").all_text_contents() == ["lr=0.02", "lr=0.2"]
     notebook.screenshot("training-compared", OUTPUT)
 
     # rewinding: the readings are those of that step

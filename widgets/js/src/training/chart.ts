@@ -130,7 +130,8 @@ export class Chart {
     const own = frame.runs[0]?.lines[0]?.points[0]?.[0];
     const first = Math.min(...(ends.length ? ends : [0]));
     const recorded = own !== undefined && time.last !== null ? time.last : 0;
-    const last = Math.max(...ends, recorded, first + 1);
+    const edited = frame.edits.at(-1)?.step ?? 0; // perhaps the step to come
+    const last = Math.max(...ends, recorded, edited, first + 1);
     this.across = scaleLinear([first, last], [MARGIN.left, this.right]);
     const values = this.drawn.flatMap(({ points }) => points.map(([, value]) => value));
     let low = values.reduce((a, b) => Math.min(a, b), Infinity);

@@ -103,10 +103,11 @@ function renderComparison(host: Host<ChartFrame>, el: HTMLElement): void {
   const shown = charts(host, () => {});
   const bar = h("div", { class: "lt-bar" }, title, shown.legend, h("div", { class: "lt-group lt-push" }, shown.scales, shown.toggleTable));
   el.classList.add("lt-comparison");
-  const summary = h("div", { class: "lt-scroll lt-summary" });
+  const summary = h("div", { class: "lt-scroll lt-summary", role: "region", tabindex: 0 });
   el.replaceChildren(bar, ...shown.parts, summary);
   const draw = (frame: ChartFrame) => {
     title.textContent = word("compare.title");
+    set(summary, { "aria-label": word("run.runs") });
     shown.draw(frame);
     const [first] = tables(host, frame);
     summary.hidden = host.get<boolean>("tabled");
