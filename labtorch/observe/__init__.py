@@ -11,6 +11,7 @@
 """
 
 from labtorch.engine.events import Watcher, mark_step, watch
+from labtorch.observe import convolve
 from labtorch.observe.follow import Following
 from labtorch.observe.recording import Recording
 from labtorch.observe.session import Session, record, watching
@@ -21,6 +22,7 @@ __all__ = [
     "Recording",
     "Session",
     "Watcher",
+    "convolve",
     "mark_step",
     "op_by_op",
     "record",
