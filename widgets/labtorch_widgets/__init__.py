@@ -11,16 +11,19 @@ from .graph import GraphView, graph
 from .shared.cursor import TimeCursor
 from .shared.view import View
 from .shared.words import language
-from .training import TrainingPanel, train
+from .training import ComparisonView, TrainingPanel, compare, progress, train
 
 __all__ = [
+    "ComparisonView",
     "Dashboard",
     "GraphView",
     "TimeCursor",
     "TrainingPanel",
     "View",
+    "compare",
     "graph",
     "language",
+    "progress",
     "train",
     "watch",
 ]
