@@ -23,6 +23,7 @@ from labtorch.observe.snapshot import Graph, Snapshot
 LOSSES = 4096  # points that the loss line keeps, at most
 ROW_BYTES = 260  # of a row without its probes
 PROBED = ("value", "grad", "update")
+TIMES = ("forward_start", "forward_seconds", "backward_start", "backward_seconds")
 
 
 class Measured:
@@ -90,6 +91,7 @@ class Recording:
         self._lenses: tuple[Lens, ...] = ()
         self._tensors: dict[capture.Signature, weakref.ref] = {}
         self._requests: deque[tuple[Future, Callable[[], Any]]] = deque()
+        self._before: tuple[Callable[[int], None], ...] = ()
         self._after: tuple[Callable[[int], None], ...] = ()
         self._listeners: tuple[Callable[[], None], ...] = ()
 
@@ -166,6 +168,20 @@ class Recording:
             self._after = tuple(each for each in self._after if each is not act)
 
         return end
+
+    def before_measured_steps(self, act: Callable[[int], None]) -> Callable[[], None]:
+        """Call `act(step)` as a step begins that will be measured, while the parameters are those
+        that it will use; otherwise as `after_kept_steps`."""
+        self._before = (*self._before, act)
+
+        def end() -> None:
+            self._before = tuple(each for each in self._before if each is not act)
+
+        return end
+
+    def _prepare(self, step: int) -> None:
+        for each in self._before:
+            each(step)
 
     def listen(self, heard: Callable[[], None]) -> Callable[[], None]:
         """Call `heard()`, which has to be quick, when there is news: a step has ended, work waits
@@ -315,6 +331,12 @@ class Recording:
     def snapshot(self, step: int = -1) -> Snapshot:
         """The numbers of `step`: one row per node of its graph."""
         return self._step(step).plain()
+
+    def timings(self, step: int = -1) -> dict[str, Any]:
+        """When the ops of `step` ran and for how long: the head of its snapshot, and, under
+        "rows", the rows' times alone, as columns. Far cheaper than a snapshot."""
+        measured = self._step(step)
+        return {**measured.head, "rows": {name: measured.columns[name] for name in TIMES}}
 
     def series(
         self, node: int | str, statistic: str = "mean", of: str = "value"

@@ -36,6 +36,8 @@ class Recording(Protocol):
 
     def snapshot(self, step: int) -> Snapshot: ...
 
+    def timings(self, step: int) -> dict[str, Any]: ...  # a snapshot's head; times as columns
+
     def measure_next(self) -> None: ...
 
     @property
@@ -65,6 +67,15 @@ class Finished:
 
     def measure_next(self) -> None:
         """There is no next step."""
+
+    def timings(self, step: int) -> dict[str, Any]:
+        snapshot: dict[str, Any] = dict(self.snapshot(step))
+        rows = snapshot.pop("rows")
+        names = ("forward_start", "forward_seconds", "backward_start", "backward_seconds")
+        return {**snapshot, "rows": {name: [row[name] for row in rows] for name in names}}
+
+    def snapshot(self, step: int = -1) -> Snapshot:
+        raise NotImplementedError
 
     def look_into(self, **wanted: Any) -> Any:
         return _Nothing()
