@@ -16,6 +16,8 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from labtorch.observe import capture
 from labtorch.observe.capture import Captured, Lens
 from labtorch.observe.snapshot import Graph, Snapshot
@@ -59,6 +61,21 @@ class Measured:
 
 def _plain(probe: Any) -> Any:
     return probe if probe is None or isinstance(probe, dict) else probe.plain()
+
+
+def _whole(probe: Any) -> np.ndarray | None:
+    """The tensor behind a probe, or behind a summary that was read from a file, if small."""
+    if probe is None:
+        return None
+    if not isinstance(probe, dict):
+        return probe.thumbnail if probe.exact else None
+    picture = probe["thumbnail"]
+    if not picture["exact"]:
+        return None
+    array = np.array(picture["values"], dtype=np.float64)  # None, where a glyph stands, is NaN
+    for row, column, glyph in picture["glyphs"]:
+        array[row, column] = float(glyph)
+    return array
 
 
 class Recording:
@@ -151,6 +168,8 @@ class Recording:
         """Do what was asked for between steps; `step` is the one just kept, if one was."""
         while self._requests:
             future, act = self._requests.popleft()
+            if not future.set_running_or_notify_cancel():
+                continue  # nobody waits for it any more
             try:
                 future.set_result(act())
             except Exception as error:  # told to the one who asked; the training goes on
@@ -337,6 +356,29 @@ class Recording:
         "rows", the rows' times alone, as columns. Far cheaper than a snapshot."""
         measured = self._step(step)
         return {**measured.head, "rows": {name: measured.columns[name] for name in TIMES}}
+
+    def loss_of(self, step: int) -> float | None:
+        """The loss of a kept step; None where there was none or the step is not kept."""
+        try:
+            return self._step(step).head["loss"]
+        except LookupError:
+            return None
+
+    def small_parameters(self, step: int) -> dict[str, np.ndarray]:
+        """By name, the parameters of `step` that are so small that their thumbnail is the tensor
+        itself, as the step used them, in rows. Empty where the step is not kept; a name that two
+        parameters have is left out."""
+        try:
+            measured = self._step(step)
+        except LookupError:
+            return {}
+        found: dict[str, Any] = {}
+        for node, value in zip(
+            self._graphs[measured.head["graph"]]["nodes"], measured.columns["value"]
+        ):
+            if node["kind"] == "parameter":
+                found[node["name"]] = None if node["name"] in found else _whole(value)
+        return {name: array for name, array in found.items() if array is not None}
 
     def series(
         self, node: int | str, statistic: str = "mean", of: str = "value"
