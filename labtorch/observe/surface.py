@@ -30,6 +30,7 @@ STRIDES = (8, 4, 2, 1)  # of the grids that are filled one after the other
 BURST = 0.01  # seconds of work at a time
 EXACT = 100_000  # numbers: weights up to here are compared in float64
 MEMORY = 32 << 20  # bytes of weights that are kept along the path, at most
+MARGIN = 1.4  # how much larger a window is than what it has to show
 POSITIONS = 8192  # places on the plane that are kept along the path, at most
 SHORTEST = 3  # points that a path needs to give directions
 FITTED = 100  # points of the path that a plane is fitted to, at most
@@ -145,7 +146,15 @@ class Surface:
         self._weights: dict[int, Weights] = {}
         self._every = 1  # which measured steps keep their weights
         self._noted = 0
-        self._end = recording.before_measured_steps(self._note)
+        note = weakref.WeakMethod(self._note)  # the recording keeps no surface alive
+
+        def note_if_alive(step: int) -> None:
+            if (method := note()) is not None:
+                method(step)
+            else:
+                end()
+
+        self._end = end = recording.before_measured_steps(note_if_alive)
 
     def _choice(self, parameters: Any, directions: Any) -> tuple[str, list]:
         """What kind of plane was asked for, and the two elements if it is one of parameters."""
@@ -174,6 +183,23 @@ class Surface:
             return directions, []
         planes.of_directions(directions, self.names, present, _host)  # raises if they do not fit
         return "given", []
+
+    def elements(self) -> list[str]:
+        """Every single number among the weights, as `parameters` takes it."""
+        return [
+            planes.label(name, index, tensor._array)
+            for name, reference in zip(self.names, self._tensors)
+            if (tensor := reference()) is not None
+            for index in np.ndindex(tensor._array.shape)
+        ]
+
+    def chosen_elements(self) -> list[str]:
+        """The two parameters of the plane, as `elements` has them; none where it is another."""
+        return [
+            planes.label(self.names[at], index, tensor._array)
+            for at, index in self._chosen
+            if (tensor := self._tensors[at]()) is not None
+        ]
 
     # ---------------------------------------------------------------- weights
     def _present(self) -> Weights:
@@ -321,9 +347,10 @@ class Surface:
     def busy(self) -> bool:
         return self._job is not None and self._job.is_alive()
 
-    def look(self, needed: Bounds | None) -> Grid | None:
-        """The grid of a window around `needed`, as far as it is computed; computing goes on, or
-        begins, unless it was cancelled. While nothing of it is there, the last one that was."""
+    def look(self, needed: Bounds | None, *, exactly: bool = False) -> Grid | None:
+        """The grid of a window around `needed` (or `exactly` that), as far as it is computed;
+        computing goes on, or begins, unless it was cancelled. While nothing of it is there, the
+        last one that was."""
         with self._lock:
             if self._anew and not self.busy:
                 self._forget()
@@ -335,9 +362,13 @@ class Surface:
                 return None
             if needed is None:
                 return self._shown
-            grid = next((g for g in self._grids if g.fits(needed)), None)
+            window = self._window(needed, 1.0 if exactly else MARGIN)
+            grid = next(
+                (g for g in self._grids if g.bounds == window or not exactly and g.fits(needed)),
+                None,
+            )
             if grid is None:
-                grid = Grid(self._window(needed), self.shape)
+                grid = Grid(window, self.shape)
                 self._grids = [grid, *self._grids[:7]]
             if grid.stride != 1 and grid.seconds < self.seconds:
                 self._begin(grid)
@@ -374,11 +405,11 @@ class Surface:
         us, vs = zip(*shown)
         return min(us), max(us), min(vs), max(vs)
 
-    def _window(self, needed: Bounds) -> Bounds:
+    def _window(self, needed: Bounds, margin: float) -> Bounds:
         """`needed` with a margin, widened so that a unit is as long across as it is upward."""
         u0, u1, v0, v1 = needed
         across, upward = self.shape[0] - 1, self.shape[1] - 1
-        unit = 1.4 * max((u1 - u0) / across, (v1 - v0) / upward)
+        unit = margin * max((u1 - u0) / across, (v1 - v0) / upward)
         u, v = (u0 + u1) / 2, (v0 + v1) / 2
         half_u, half_v = unit * across / 2, unit * upward / 2
         return u - half_u, u + half_u, v - half_v, v + half_v

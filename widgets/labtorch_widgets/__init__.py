@@ -10,6 +10,17 @@ from .graph import GraphView, graph
 from .shared.cursor import TimeCursor
 from .shared.view import View
 from .shared.words import language
+from .surface import SurfaceView, surface
 from .training import TrainingPanel, train
 
-__all__ = ["GraphView", "TimeCursor", "TrainingPanel", "View", "graph", "language", "train"]
+__all__ = [
+    "GraphView",
+    "SurfaceView",
+    "TimeCursor",
+    "TrainingPanel",
+    "View",
+    "graph",
+    "language",
+    "surface",
+    "train",
+]

@@ -68,6 +68,15 @@ class Finished:
     def measure_next(self) -> None:
         """There is no next step."""
 
+    def before_measured_steps(self, act: Callable[[int], None]) -> Callable[[], None]:
+        return lambda: None
+
+    def small_parameters(self, step: int) -> dict[str, Any]:
+        return {}
+
+    def loss_of(self, step: int) -> float | None:
+        return self.snapshot(step)["loss"]
+
     def timings(self, step: int) -> dict[str, Any]:
         snapshot: dict[str, Any] = dict(self.snapshot(step))
         rows = snapshot.pop("rows")
