@@ -6,6 +6,7 @@
 Views read recordings (`labtorch.observe`) and nothing else of the engine.
 """
 
+from .dashboard import Dashboard, watch
 from .graph import GraphView, graph
 from .shared.cursor import TimeCursor
 from .shared.view import View
@@ -14,6 +15,7 @@ from .surface import SurfaceView, surface
 from .training import TrainingPanel, train
 
 __all__ = [
+    "Dashboard",
     "GraphView",
     "SurfaceView",
     "TimeCursor",
@@ -23,4 +25,5 @@ __all__ = [
     "language",
     "surface",
     "train",
+    "watch",
 ]

@@ -58,12 +58,11 @@ class SurfaceView(View):
         self._given = directions if self._surface.kind == "given" else None
         self._window: tuple[float, float, float, float] | None = None  # chosen by hand
         self._drawn: Any = None
-        self._told = ""  # why a wish was refused
         super().__init__(cursor, lang=lang, elements=self._elements())
         self.commands |= {
             "window": self._on_window,
             "fit": self.fit,
-            "put": self._on_put,
+            "put": self.put,
             "plane": self._on_plane,
             "stop": self.stop,
             "resume": self.resume,
@@ -148,7 +147,6 @@ class SurfaceView(View):
             "known": len(path),
             "phase": surface.phase,
             "error": surface.error,
-            "told": self._told,
             "progress": None
             if grid is None
             else {
@@ -186,7 +184,7 @@ class SurfaceView(View):
 
         def changed() -> None:
             if (method := refresh()) is not None:
-                method()
+                method(now=True)
 
         self._surface.changed = changed
 
@@ -218,37 +216,23 @@ class SurfaceView(View):
         self.cursor.move(None)
         self.refresh(now=True)
 
-    def _on_window(self, window: Any = None) -> None:
-        try:
-            u0, u1, v0, v1 = map(float, window)
-            self.look_at((u0, u1), (v0, v1))
-        except (TypeError, ValueError):
-            return
+    def _on_window(self, window: Any) -> None:
+        u0, u1, v0, v1 = map(float, window)
+        self.look_at((u0, u1), (v0, v1))
 
-    def _on_put(self, u: Any = None, v: Any = None) -> None:
-        try:
-            self.put(float(u), float(v))
-        except (TypeError, ValueError):
-            return
-
-    def _on_plane(self, kind: Any = None, parameters: Any = None) -> None:
+    def _on_plane(self, kind: Any, parameters: Any = None) -> None:
         """Lay another plane; one that cannot be is told, and the old one stays."""
-        try:
-            if kind == "parameters" and isinstance(parameters, list):
-                other = self._lay(parameters=[str(each) for each in parameters])
-            elif kind == "given" and self._given is not None:
-                other = self._lay(directions=self._given)
-            elif kind in ("random", "pca", "gradient"):
-                other = self._lay(directions=kind)
-            else:
-                return
-        except (LookupError, ValueError) as refusal:
-            self._told = str(refusal)
-            self.refresh(now=True)
-            return
+        if kind == "parameters" and isinstance(parameters, list):
+            other = self._lay(parameters=[str(each) for each in parameters])
+        elif kind == "given" and self._given is not None:
+            other = self._lay(directions=self._given)
+        elif kind in ("random", "pca", "gradient"):
+            other = self._lay(directions=kind)
+        else:
+            raise ValueError(f"there is no plane {kind!r}")
         with self._lock:
             self._surface.close()
-            self._surface, self._told = other, ""
+            self._surface = other
             self._window, self._drawn, self.map = None, None, None
             self._listen()
             self.refresh(now=True)

@@ -25,7 +25,6 @@ export interface SurfaceFrame extends Frame {
   known: number;
   phase: "waiting" | "computing" | "done" | "stopped" | "failed";
   error: string;
-  told: string;
   progress: {
     count: number;
     total: number;

@@ -162,9 +162,8 @@ function render({ model, el }: RenderProps) {
         total: counted(progress.total),
         seconds: secondsText(progress.seconds),
       });
-    const failed = frame.phase === "failed" ? frame.error : frame.told;
-    alarm.hidden = !failed;
-    if (failed) alarm.replaceChildren(h("strong", {}, frame.phase === "failed" ? word("surface.phase.failed") : word("surface.plane")), h("p", {}, failed));
+    alarm.hidden = frame.phase !== "failed";
+    alarm.replaceChildren(h("strong", {}, word("surface.phase.failed")), h("p", {}, frame.error));
   }
 
   function facts(heading: string, rows: (readonly [string, string, string?] | null)[]): HTMLElement {
