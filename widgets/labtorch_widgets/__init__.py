@@ -12,6 +12,7 @@ from .shared.cursor import TimeCursor
 from .shared.view import View
 from .shared.words import language
 from .surface import SurfaceView, surface
+from .timeline import TimelineView, timeline
 from .training import TrainingPanel, train
 
 __all__ = [
@@ -19,11 +20,13 @@ __all__ = [
     "GraphView",
     "SurfaceView",
     "TimeCursor",
+    "TimelineView",
     "TrainingPanel",
     "View",
     "graph",
     "language",
     "surface",
+    "timeline",
     "train",
     "watch",
 ]
