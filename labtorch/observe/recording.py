@@ -162,6 +162,11 @@ class Recording:
         return future
 
     @property
+    def has_requests(self) -> bool:
+        """Does work wait to be done between two steps?"""
+        return bool(self._requests)
+
+    @property
     def idle(self) -> bool:
         """May this thread act as if between two steps?"""
         from labtorch.engine.thread import current
@@ -173,7 +178,10 @@ class Recording:
     def attend(self, step: int | None = None) -> None:
         """Do what was asked for between steps; `step` is the one just kept, if one was."""
         while self._requests:
-            future, act = self._requests.popleft()
+            try:
+                future, act = self._requests.popleft()
+            except IndexError:  # another thread was faster, where none is recorded
+                break
             if not future.set_running_or_notify_cancel():
                 continue  # nobody waits for it any more
             try:

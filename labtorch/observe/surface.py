@@ -434,8 +434,11 @@ class Surface:
 
     def wait(self, timeout: float = 60.0) -> None:
         """Until the job under way has ended."""
-        if (job := self._job) is not None:
-            job.join(timeout)
+        deadline = perf_counter() + timeout
+        while (job := self._job) is not None and perf_counter() < deadline:
+            if self.recording.idle:  # the job may wait for this very thread
+                self.recording.attend()
+            job.join(0.01)
 
     def _begin(self, grid: Grid | None) -> None:
         """Start a job for `grid`, unless one is under way for it; one for another gives way."""

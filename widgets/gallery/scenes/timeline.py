@@ -4,8 +4,8 @@ from typing import Any
 
 TITLE = {"en": "Where a step's time and memory go", "zh": "一步的时间与内存花在哪里"}
 TEXT = {
-    "en": "Every op of the forward and the backward pass in time, module by module, and below it the "
-    "activations that wait for the backward pass. One op is open: its time, how usual that is, "
+    "en": "Every op of the forward and the backward pass in time, module by module, and below it "
+    "the activations that wait for the backward pass. One op is open: its time, how usual that is, "
     "its operations a second, its line.",
     "zh": "前向与反向的每个运算按时间排列，逐模块展开；下方是等待反向传播的激活值。打开了一个运算："
     "它的时间、是否寻常、每秒运算数和所在的代码行。",

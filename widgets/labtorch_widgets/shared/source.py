@@ -62,6 +62,7 @@ class Finished:
     """The part of a recording that is the same wherever nothing is recorded any more."""
 
     dropped = ""
+    has_requests = False
     present = None
     thread = None
 

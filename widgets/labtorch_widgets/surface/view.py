@@ -28,6 +28,7 @@ class SurfaceView(View):
     _css = bundle("surface.css")
 
     map: Any = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
+    _surface: Any = None
     elements: Any = traitlets.List().tag(sync=True)  # single parameters to choose from
 
     def __init__(
@@ -116,6 +117,8 @@ class SurfaceView(View):
                 raise TimeoutError(f"still computing after {timeout} s")
 
     def close(self) -> None:
+        if self._surface is None:  # it was refused before it was a view
+            return
         self._surface.close()
         super().close()
 

@@ -196,8 +196,8 @@ export class TimeChart {
     const [kind, , row, phase] = bar;
     const width = right - left;
     const name = kind === "gap" ? "" : this.name(bar);
-    const letters = Math.floor((width - 7) / LETTER);
-    const text = name.length <= letters ? name : letters > 3 ? `${name.slice(0, letters - 1)}…` : "";
+    const type = kind === "scope" ? (this.structure?.scopes[bar[1]]?.type ?? "") : "";
+    const text = fitting(type && type !== name ? `${name} ${type}` : name, name, width - 9);
     const chosen = this.selected !== null && keyOf(this.selected) === keyOf(bar);
     return s(
       "g",
@@ -252,6 +252,14 @@ export class TimeChart {
 /** What stays with a bar from step to step, as far as the steps are built alike. */
 export function keyOf([kind, of, row, phase, start]: Bar): string {
   return kind === "op" ? `op-${of}-${phase}` : `${kind}-${of}-${row}-${phase}-${kind === "gap" ? start : ""}`;
+}
+
+/** The long text where there is room for it, else the short one, cut where it has to be. */
+function fitting(long: string, short: string, room: number): string {
+  const letter = (text: string) => (/[^\x00-\u2fff]/.test(text) ? 12 : LETTER);
+  for (const text of [long, short]) if (text.length * letter(text) <= room) return text;
+  const letters = Math.floor(room / letter(short));
+  return letters > 3 ? `${short.slice(0, letters - 1)}…` : "";
 }
 
 function off(bar: Bar, middle: number): number {

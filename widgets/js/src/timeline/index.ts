@@ -47,9 +47,10 @@ function render({ model, el }: RenderProps) {
   const facts = h("p", { class: "lt-ops-facts lt-quiet", "data-role": "facts" });
   const nothing = h("p", { class: "lt-ops-nothing lt-quiet" });
   const tableBox = h("div", { class: "lt-scroll lt-ops-table", tabindex: 0, hidden: true });
+  const legend = h("div", { class: "lt-ops-legend lt-quiet" });
   const held = h("p", { class: "lt-ops-held lt-quiet" });
   const main = h("div", { class: "lt-ops-main" }, nothing, chart.element, pane.element);
-  el.replaceChildren(bar, time.element, facts, main, held, tableBox);
+  el.replaceChildren(bar, time.element, facts, main, legend, held, tableBox);
 
   function selected(frame: TimelineFrame): Bar | null {
     return frame.bars.find((each) => keyOf(each) === chosen) ?? null;
@@ -72,6 +73,12 @@ function render({ model, el }: RenderProps) {
     all.title = word("timeline.allWhy");
     label(toggleTable, word("table.show"));
     set(by, { "aria-label": word("timeline.by") });
+    const swatch = (kind: string, text: string) => h("span", {}, h("i", { class: `lt-ops-key lt-ops-key-${kind}`, "aria-hidden": "true" }), text);
+    legend.replaceChildren(
+      swatch("forward", word("timeline.forward")),
+      swatch("backward", word("timeline.backward")),
+      swatch("gap", word("timeline.gap")),
+    );
     const value = by.value || "op";
     by.replaceChildren(...GROUPS.map((group) => h("option", { value: group }, word(`timeline.by.${group}`))));
     by.value = value;
@@ -112,8 +119,8 @@ function render({ model, el }: RenderProps) {
     const heads = [
       what,
       word("timeline.calls"),
-      word("timeline.forward"),
-      word("timeline.backward"),
+      word("timeline.head.forward"),
+      word("timeline.head.backward"),
       word("timeline.total"),
       word("timeline.share"),
       word("timeline.usual"),
@@ -124,8 +131,8 @@ function render({ model, el }: RenderProps) {
     const rows = frame.table.map((row) => [
       row.label || missing,
       counted(row.calls),
-      secondsText(row.forward),
-      secondsText(row.backward),
+      row.forward ? secondsText(row.forward) : "–",
+      row.backward ? secondsText(row.backward) : "–",
       secondsText(row.total),
       row.share === null ? "–" : `${spoken(row.share * 100, 3)} %`,
       row.usual ? secondsText(row.usual[0]) : "–",
@@ -146,6 +153,7 @@ function render({ model, el }: RenderProps) {
     el.dataset.step = shown === null ? "" : String(shown);
     time.draw(frame.time);
     nothing.hidden = !empty;
+    legend.hidden = empty;
     nothing.textContent = word(shown === null ? "timeline.nothing" : "timeline.notTimed");
     chart.element.hidden = empty;
     for (const each of [smaller, larger, earlier, later, all]) each.disabled = empty;
