@@ -110,7 +110,7 @@ def test_the_keyboard_walks_zooms_and_opens(notebook: Any) -> None:
     wait_for(lambda: page.locator(CONV).locator("rect").bounding_box()["width"] > 2 * wide)
     page.keyboard.press("Escape")
     page.locator(".lt-ops-pane").wait_for(state="hidden")
-    page.get_by_role("button", name="All").click()
+    page.get_by_role("button", name="All", exact=True).click()
     wait_for(lambda: page.locator(".lt-ops-phase").count() == 3)
     assert notebook.console == []
 
