@@ -11,18 +11,24 @@ from .graph import GraphView, graph
 from .shared.cursor import TimeCursor
 from .shared.view import View
 from .shared.words import language
+from .surface import SurfaceView, surface
+from .timeline import TimelineView, timeline
 from .training import ComparisonView, TrainingPanel, compare, progress, train
 
 __all__ = [
     "ComparisonView",
     "Dashboard",
     "GraphView",
+    "SurfaceView",
     "TimeCursor",
+    "TimelineView",
     "TrainingPanel",
     "View",
     "compare",
     "graph",
     "language",
+    "surface",
+    "timeline",
     "progress",
     "train",
     "watch",
