@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-SIDE = 64  # rows and columns that a window shows at most
+SIDE = 48  # rows and columns that a window shows at most
 MOST_FACETS = 36
 
 
