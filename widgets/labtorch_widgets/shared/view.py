@@ -39,6 +39,8 @@ class View(anywidget.AnyWidget):
     one, so a slow browser slows neither the training nor itself.
     """
 
+    each_step = False  # does a step that was not measured change what the view shows?
+
     language = traitlets.Unicode("en").tag(sync=True)
     frame = traitlets.Dict().tag(sync=True)
 
@@ -48,7 +50,8 @@ class View(anywidget.AnyWidget):
         self._serial = 0
         self._sent_at = 0.0
         self._waiting = self._stale = False
-        self.commands: dict[str, Callable[..., None]] = {
+        self._shown: Any = None
+        self.commands: dict[str, Callable[..., Any]] = {
             "drawn": self._on_drawn,
             "hello": lambda: None,  # is anybody there?
             "seek": lambda step=None: self.cursor.move(step),
@@ -79,11 +82,15 @@ class View(anywidget.AnyWidget):
     def refresh(self, *, now: bool = False) -> None:
         """Send a frame, or, unless `now`, let it wait until the browser has drawn the last."""
         with self._lock:
+            shown = self.cursor.moment
+            if not now and not self.each_step and shown == self._shown:
+                return
             elapsed = time.monotonic() - self._sent_at
             if self._waiting and not now and elapsed < PATIENCE:
                 self._stale = True
                 return
             self._serial += 1
+            self._shown = shown
             frame = self.make_frame() | {"serial": self._serial}
             self._waiting, self._stale, self._sent_at = True, False, time.monotonic()
             self.frame = frame
@@ -102,6 +109,7 @@ class View(anywidget.AnyWidget):
         return self.summary()
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        self.refresh(now=True)  # the picture is of this moment
         bundle_and_metadata = super()._repr_mimebundle_(**kwargs)
         return with_still(bundle_and_metadata, self.summary(), self.still())
 
