@@ -41,16 +41,16 @@ def gather(recording: Any, step: int, graph: Any, snapshot: Any, node: int) -> E
     if captured is not None:
         return _from_lens(found, captured)
     rows = snapshot["rows"]
-    found.output, found.cotangent = _small(rows[node]["value"]), _small(rows[node]["grad"])
+    found.output, found.cotangent = small(rows[node]["value"]), small(rows[node]["grad"])
     sent = {each["edge"]: each["grad"] for each in snapshot["contributions"]}
     several = {graph["edges"][at]["source"] for at in sent}
     for at, edge in takes:
         if edge["output"] == 0:
-            _put(found.arguments, edge["argument"], _small(rows[edge["source"]]["value"]))
+            _put(found.arguments, edge["argument"], small(rows[edge["source"]]["value"]))
         if at in sent:
-            _put(found.gradients, edge["argument"], _small(sent[at]))
+            _put(found.gradients, edge["argument"], small(sent[at]))
         elif edge["source"] not in several and edge["output"] == 0:
-            _put(found.gradients, edge["argument"], _small(rows[edge["source"]]["grad"]))
+            _put(found.gradients, edge["argument"], small(rows[edge["source"]]["grad"]))
     return found
 
 
@@ -70,7 +70,7 @@ def _put(into: dict[str, np.ndarray], name: str, array: np.ndarray | None) -> No
         into[name] = array
 
 
-def _small(summary: Any) -> np.ndarray | None:
+def small(summary: Any) -> np.ndarray | None:
     """The tensor itself, where its thumbnail holds every element."""
     thumbnail = summary and summary["thumbnail"]
     if not thumbnail or not thumbnail["exact"]:

@@ -37,6 +37,7 @@ interface Options {
   hover?(index: number[] | null): void;
   symlog?: boolean;
   width?: number;
+  bare?: boolean; // the picture alone
 }
 
 const GAP = 7;
@@ -88,6 +89,8 @@ export class ArrayView {
       h("div", { class: "lt-array-foot" }, this.scale, this.notes, this.scaleButton, this.modeButton),
       this.reading,
     );
+    this.element.classList.toggle("lt-bare-array", options.bare ?? false);
+    if (options.bare) this.stage.removeAttribute("tabindex");
     this.canvas.addEventListener("mousemove", (event) => this.point(this.cellAt(event)));
     this.canvas.addEventListener("mouseleave", () => this.point(null));
     this.canvas.addEventListener("click", (event) => this.choose(this.cellAt(event)));
@@ -198,6 +201,7 @@ export class ArrayView {
   // Drawing
 
   private asNumbers(): boolean {
+    if (this.options.bare) return false;
     if (this.reads !== null || !this.slab) return this.reads ?? false;
     const [height, width] = this.plane();
     return (
@@ -222,6 +226,7 @@ export class ArrayView {
       `+${spoken(slab.limit, 2)}`,
     );
     set(this.stage, {
+      role: this.options.bare ? "img" : "group",
       "aria-label": `${this.options.name}, ${word("pane.heat", { shape: shapeText(slab.of) })}. ${word("array.help")}`,
     });
     this.notes.textContent = this.remarks().join(" · ");
