@@ -11,16 +11,20 @@ from .graph import GraphView, graph
 from .shared.cursor import TimeCursor
 from .shared.view import View
 from .shared.words import language
+from .tensors import TensorsView, broadcast, tensors
 from .training import TrainingPanel, train
 
 __all__ = [
     "Dashboard",
     "GraphView",
+    "TensorsView",
     "TimeCursor",
     "TrainingPanel",
     "View",
+    "broadcast",
     "graph",
     "language",
+    "tensors",
     "train",
     "watch",
 ]

@@ -90,11 +90,10 @@ export function dot(stage: Element, kept: Kept | null | undefined, word: Word): 
         bytes: bytesText(total),
       });
       const width = 12 + text.length * 5.6;
-      const y = item.height / 2 + 3;
       this.append(
         s(
           "g",
-          { class: "lt-keeps", transform: `translate(${-width / 2},${y})` },
+          { class: "lt-keeps", transform: `translate(${item.width / 2 - 8},${item.height / 2 - 11})` },
           s("rect", { width, height: 15, rx: 7.5 }),
           s("text", { x: width / 2, y: 11 }, text),
         ),

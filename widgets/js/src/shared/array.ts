@@ -41,6 +41,7 @@ interface Options {
 }
 
 const GAP = 7;
+const BARE_HEIGHT = 80;
 const READABLE = { rows: 10, columns: 6, cells: 60 };
 const DECADES = 1e3; // the logarithmic scale tells sizes down to a thousandth of the largest apart
 
@@ -63,6 +64,7 @@ export class ArrayView {
   private here: number | null = null; // the cell under the pointer or the keyboard
   private picked: number[] | null = null;
   private lit = new Set<number>();
+  private later = 0;
 
   constructor(
     private readonly word: Word,
@@ -173,7 +175,8 @@ export class ArrayView {
     const fits = (columns: number) =>
       Math.floor((room - GAP * (columns - 1)) / Math.max(1, columns * width));
     while (slab.facets.length < 2 && across > 1 && fits(across) < 7) across = Math.ceil(across / 2);
-    const size = Math.max(3, Math.min(22, fits(across)));
+    const tall = this.options.bare ? Math.floor(BARE_HEIGHT / Math.max(1, height)) : 22;
+    const size = Math.max(2, Math.min(22, fits(across), tall));
     return { across, count, size, height, width };
   }
 
@@ -337,6 +340,14 @@ export class ArrayView {
   private paint(): void {
     const { slab } = this;
     if (!slab || !this.values.length) return;
+    if (!this.element.isConnected) {
+      // Colours are the style sheet's: there are none until the element is in its place.
+      this.later ||= requestAnimationFrame(() => {
+        this.later = 0;
+        if (this.element.isConnected) this.paint();
+      });
+      return;
+    }
     if (this.asNumbers()) {
       for (const box of this.grid.querySelectorAll<HTMLElement>("td")) {
         const cell = Number(box.dataset.cell);
