@@ -43,7 +43,7 @@ for _ in range(60):
     step()
 view.open_node("/model/output:op:linear")
 step()
-view.height = 760
+view.height = 900
 view
 """,
 ]
@@ -53,4 +53,4 @@ def arrange(page: Any) -> None:
     page.locator(".lt-pane .lt-equation").first.wait_for()
     page.locator(".lt-check button").click()
     page.locator(".lt-badge").first.wait_for()
-    page.locator(".lt-pane-body").evaluate("it => it.scrollTop = it.scrollHeight * 0.5")
+    page.locator(".lt-pane-body").evaluate("it => it.scrollTop = 130")

@@ -89,13 +89,13 @@ export function dot(stage: Element, kept: Kept | null | undefined, word: Word): 
         names: own.length > 2 ? own.length : own.map(([name]) => name).join(", "),
         bytes: bytesText(total),
       });
-      const width = 12 + text.length * 5.6;
+      const width = 10 + text.length * 5.1;
       this.append(
         s(
           "g",
-          { class: "lt-keeps", transform: `translate(${item.width / 2 - 8},${item.height / 2 - 11})` },
-          s("rect", { width, height: 15, rx: 7.5 }),
-          s("text", { x: width / 2, y: 11 }, text),
+          { class: "lt-keeps", transform: `translate(${-item.width / 2 - 4},${-item.height / 2 - 9})` },
+          s("rect", { width, height: 13, rx: 6.5 }),
+          s("text", { x: width / 2, y: 9.5 }, text),
         ),
       );
     });

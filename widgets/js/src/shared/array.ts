@@ -41,6 +41,7 @@ interface Options {
 }
 
 const GAP = 7;
+const HEIGHT = 240;
 const BARE_HEIGHT = 80;
 const READABLE = { rows: 10, columns: 6, cells: 60 };
 const DECADES = 1e3; // the logarithmic scale tells sizes down to a thousandth of the largest apart
@@ -175,7 +176,10 @@ export class ArrayView {
     const fits = (columns: number) =>
       Math.floor((room - GAP * (columns - 1)) / Math.max(1, columns * width));
     while (slab.facets.length < 2 && across > 1 && fits(across) < 7) across = Math.ceil(across / 2);
-    const tall = this.options.bare ? Math.floor(BARE_HEIGHT / Math.max(1, height)) : 22;
+    // A tall picture shrinks as long as its cells can be told apart; then it scrolls.
+    const tall = this.options.bare
+      ? Math.floor(BARE_HEIGHT / Math.max(1, height))
+      : Math.max(9, Math.floor(HEIGHT / Math.max(1, height)));
     const size = Math.max(2, Math.min(22, fits(across), tall));
     return { across, count, size, height, width };
   }
@@ -450,6 +454,15 @@ export class ArrayView {
     this.reading.textContent = `[${this.indexOf(cell).join(", ")}] = ${exact}`;
   }
 
+  /** Scrolls so that the cell under the keyboard is in sight. */
+  private reveal(cell: number): void {
+    const { y } = this.place(cell);
+    const { size } = this.layout();
+    const { scrollTop, clientHeight } = this.stage;
+    if (y < scrollTop) this.stage.scrollTop = y;
+    else if (y + size > scrollTop + clientHeight) this.stage.scrollTop = y + size - clientHeight;
+  }
+
   private choose(cell: number | null): void {
     if (cell !== null) this.options.pick?.(this.indexOf(cell));
   }
@@ -490,6 +503,7 @@ export class ArrayView {
     event.stopPropagation();
     if (next === null) return;
     this.point(next);
+    this.reveal(next);
     if (this.asNumbers()) {
       const boxes = this.grid.querySelectorAll<HTMLElement>("td");
       for (const box of boxes) box.tabIndex = Number(box.dataset.cell) === next ? 0 : -1;
