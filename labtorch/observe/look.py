@@ -167,8 +167,8 @@ def broadcast(*shapes: Any) -> Broadcast:
 
 
 def _remedy(shapes: list[list[int]]) -> Remedy | None:
-    """One `unsqueeze` after which the shapes fit; the last axis is tried first."""
-    for operand, shape in enumerate(shapes):
+    """One `unsqueeze` after which the shapes fit: of the shortest shape, at its end, if that does."""
+    for operand, shape in sorted(enumerate(shapes), key=lambda each: len(each[1])):
         for dim in reversed(range(len(shape) + 1)):
             longer = [*shape[:dim], 1, *shape[dim:]]
             if _fit([*shapes[:operand], longer, *shapes[operand + 1 :]]):
