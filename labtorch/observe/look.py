@@ -167,7 +167,7 @@ def broadcast(*shapes: Any) -> Broadcast:
 
 
 def _remedy(shapes: list[list[int]]) -> Remedy | None:
-    """One `unsqueeze` after which the shapes fit: of the shortest shape, at its end, if that does."""
+    """One `unsqueeze` after which the shapes fit: of the shortest, and at its end, if that does."""
     for operand, shape in sorted(enumerate(shapes), key=lambda each: len(each[1])):
         for dim in reversed(range(len(shape) + 1)):
             longer = [*shape[:dim], 1, *shape[dim:]]

@@ -68,7 +68,7 @@ class GraphView(View):
     def unfold(self, depth: int) -> None:
         """Open modules down to `depth` levels and close the rest; 0 closes all."""
         with self._lock:
-            deepest = self._outline.deepest if self._outline else 0
+            deepest = self._outline.deepest if self._outline else int(depth)
             self._depth, self._toggled = max(0, min(int(depth), deepest)), {}
             self._lay_out()
             self.refresh(now=True)

@@ -29,6 +29,7 @@ export class MemoryView {
   private facts: HTMLElement[] = [];
   private memory: Memory | null = null;
   private tensors: Tensor[] = [];
+  private lit: number | null = null; // the cell that is pointed at
 
   constructor(
     private readonly word: Word,
@@ -158,6 +159,7 @@ export class MemoryView {
     this.strip.replaceChildren(...tables);
     if (memory.places.some((places) => places === null))
       this.strip.append(h("p", { class: "lt-quiet" }, word("tensors.tooMany")));
+    this.light(this.lit);
     for (const box of this.strip.querySelectorAll<HTMLElement>("[data-cell]")) {
       box.addEventListener("mouseenter", () => this.touch(Number(box.dataset.cell)));
       box.addEventListener("mouseleave", () => this.touch(null));
@@ -196,6 +198,7 @@ export class MemoryView {
   }
 
   private light(cell: number | null): void {
+    this.lit = cell;
     for (const box of this.strip.querySelectorAll<HTMLElement>("[data-cell]"))
       box.classList.toggle("lt-lit-cell", Number(box.dataset.cell) === cell);
   }
