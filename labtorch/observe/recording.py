@@ -18,6 +18,7 @@ from typing import Any
 
 from labtorch.observe import capture
 from labtorch.observe.capture import Captured, Lens
+from labtorch.observe.lazy import Lazy
 from labtorch.observe.snapshot import Graph, Snapshot
 
 LOSSES = 4096  # points that the loss line keeps, at most
@@ -46,6 +47,22 @@ class Measured:
             1000 + ROW_BYTES * len(columns["value"]) + sum(p.nbytes for p in probes) + arrays
         )
 
+    def lazy(self) -> Snapshot:
+        """As `plain`, with rows and contributions made when they are looked at."""
+        sent = list(self.contributions.items())
+
+        def row(at: int) -> dict:
+            return {
+                name: _plain(column[at]) if name in PROBED else column[at]
+                for name, column in self.columns.items()
+            }
+
+        def contribution(at: int) -> dict:
+            return {"edge": sent[at][0], "grad": _plain(sent[at][1])}
+
+        rows, contributions = Lazy(len(self.columns["value"]), row), Lazy(len(sent), contribution)
+        return {**self.head, "rows": rows, "contributions": contributions}  # type: ignore[typeddict-item, return-value]
+
     def plain(self) -> Snapshot:
         columns = {
             name: [_plain(p) for p in column] if name in PROBED else column
@@ -54,6 +71,27 @@ class Measured:
         rows = [dict(zip(columns, row)) for row in zip(*columns.values())]
         contributions = [{"edge": at, "grad": _plain(p)} for at, p in self.contributions.items()]
         return {**self.head, "rows": rows, "contributions": contributions}  # type: ignore[typeddict-item, return-value]
+
+
+def _matches(a: list, b: list) -> list[tuple[int, int]]:
+    """Positions of what two sequences have in common. Their ends, where they mostly agree, are not
+    left to difflib, whose time grows with the square of what it is given."""
+    shorter = min(len(a), len(b))
+    head = next((i for i in range(shorter) if a[i] != b[i]), shorter)
+    rest = shorter - head
+    tail = next((i for i in range(rest) if a[-1 - i] != b[-1 - i]), rest)
+    inner = difflib.SequenceMatcher(
+        None, a[head : len(a) - tail], b[head : len(b) - tail], autojunk=False
+    )
+    return [
+        *((i, i) for i in range(head)),
+        *(
+            (head + block.a + i, head + block.b + i)
+            for block in inner.get_matching_blocks()
+            for i in range(block.size)
+        ),
+        *((len(a) - i, len(b) - i) for i in range(tail, 0, -1)),
+    ]
 
 
 def _plain(probe: Any) -> Any:
@@ -316,6 +354,11 @@ class Recording:
         """The numbers of `step`: one row per node of its graph."""
         return self._step(step).plain()
 
+    def glimpse(self, step: int = -1) -> Snapshot:
+        """As `snapshot`, but what it says of a node is made when that is looked at: cheap where few
+        of many nodes are shown."""
+        return self._step(step).lazy()
+
     def series(
         self, node: int | str, statistic: str = "mean", of: str = "value"
     ) -> list[tuple[int, float | None]]:
@@ -367,12 +410,7 @@ class Recording:
                 for n in graph["nodes"]
             ]
 
-        matcher = difflib.SequenceMatcher(None, labels(before), labels(after), autojunk=False)
-        same = [
-            (block.a + i, block.b + i)
-            for block in matcher.get_matching_blocks()
-            for i in range(block.size)
-        ]
+        same = _matches(labels(before), labels(after))
         kept_before, kept_after = {i for i, _ in same}, {j for _, j in same}
         return {
             "same": same,

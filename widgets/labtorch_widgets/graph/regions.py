@@ -188,7 +188,13 @@ class Tree:
         return _listed([node["name"] for node in nodes]), ""
 
     def _add(
-        self, kind: str, parent: int | None, title: str, type: str, units: list[Unit], times: int = 0
+        self,
+        kind: str,
+        parent: int | None,
+        title: str,
+        type: str,
+        units: list[Unit],
+        times: int = 0,
     ) -> int:
         """A new region around `units`, which are taken from where they were."""
         around = "" if parent is None else self.regions[parent].key
