@@ -2,9 +2,9 @@
 
 import gc
 import json
-import time
 import os
 import threading
+import time
 
 import numpy as np
 import pytest
