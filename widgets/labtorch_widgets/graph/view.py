@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import traitlets
@@ -11,6 +12,7 @@ from ..shared.numbers import plain
 from ..shared.view import View, bundle
 from .detail import describe, glance, measures
 from .fold import Outline
+from .inspection import Inspection
 from .layout import lay_out, readable_depth
 from .still import draw
 
@@ -38,6 +40,7 @@ class GraphView(View):
         self._toggled: dict[str, bool] = {}
         self._outline: Outline | None = None
         self._opened: str | None = None  # key of the node in the pane
+        self._inspection: Inspection | None = None  # of that node
         self._tabled = False
         super().__init__(cursor, lang=lang, timeline=timeline)
         self.commands |= {
@@ -46,6 +49,10 @@ class GraphView(View):
             "open": self.open_node,
             "close": self.close_node,
             "table": self._on_table,
+            "window": self._inspecting(lambda it, of, **where: it.window(of, **where)),
+            "pick": self._inspecting(lambda it, of, index: it.pick(of, index)),
+            "show": self._inspecting(lambda it, of, shown: it.show(of, shown)),
+            "check": self._inspecting(lambda it: it.ask()),
         }
         self.refresh(now=True)
 
@@ -72,6 +79,7 @@ class GraphView(View):
     def open_node(self, key: str) -> None:
         """Show all that is known of the node `key`."""
         with self._lock:
+            self._inspect(None)
             self._opened = key
             self._describe()
             self.refresh(now=True)
@@ -79,8 +87,13 @@ class GraphView(View):
     def close_node(self) -> None:
         """Put the pane away."""
         with self._lock:
+            self._inspect(None)
             self._opened = None
             self.detail = None
+
+    def close(self) -> None:
+        self._inspect(None)
+        super().close()
 
     # What the base asks for
 
@@ -106,7 +119,7 @@ class GraphView(View):
                 if item["node"] is not None
             },
             "failure": self._failure(snapshot),
-            "pane": self._pane(rows),
+            "pane": self._pane(step, graph, snapshot),
             "rows": self._table(rows) if self._tabled else None,
         }
 
@@ -146,10 +159,31 @@ class GraphView(View):
         known = self._opened in keys
         self.detail = describe(self._outline, keys.index(self._opened)) if known else None
 
-    def _pane(self, rows: list[Any]) -> dict[str, Any] | None:
+    def _pane(self, step: int, graph: Any, snapshot: Any) -> dict[str, Any] | None:
         if self._opened is None or self._outline is None or self.detail is None:
             return None
-        return measures(rows[self._outline.node_keys.index(self._opened)])
+        node = self._outline.node_keys.index(self._opened)
+        if self._inspection is None:
+            self._inspect(Inspection(self.cursor.recording, step, node))
+        assert self._inspection is not None
+        row = snapshot["rows"][node]
+        return measures(row) | self._inspection.frame(step, graph, snapshot, node)
+
+    def _inspect(self, inspection: Inspection | None) -> None:
+        if self._inspection is not None:
+            self._inspection.close()
+        self._inspection = inspection
+
+    def _inspecting(self, act: Callable[..., None]) -> Callable[..., None]:
+        """A command about the opened node; where none is open, it is late and nothing happens."""
+
+        def command(**values: Any) -> None:
+            with self._lock:
+                if self._inspection is not None:
+                    act(self._inspection, **values)
+                    self.refresh(now=True)
+
+        return command
 
     def _failure(self, snapshot: Any) -> dict[str, Any] | None:
         failure = snapshot["failure"]

@@ -1,6 +1,7 @@
 // What the kernel sends to this view.
 import type { Frame, Span } from "../shared/host";
 import type { Num } from "../shared/numbers";
+import type { Slab } from "../shared/array";
 import type { Summary } from "../shared/tensor";
 
 export type Kind = "op" | "scope" | "parameter" | "input" | "buffer" | "constant";
@@ -79,6 +80,38 @@ export interface Pane {
   grad: Summary | null;
   forwardSeconds: number | null;
   backwardSeconds: number | null;
+  arrays: Record<string, Slab | null>; // "value", "grad", and the gradient sent to an argument
+  picks: Record<string, number[]>;
+  lines: Record<string, Line>;
+  sent: string[]; // arguments whose gradient is known element by element
+  whole: boolean;
+  check: Check | null;
+}
+
+/** An equation with its numbers put in, cut where it may be broken. */
+export interface Line {
+  latex: string;
+  pieces: string[];
+  terms: number;
+  index: number[];
+}
+
+export interface Check {
+  step: number;
+  inputs: Checked[] | null; // null: the arrays are not there yet
+  over?: boolean;
+}
+
+export interface Checked {
+  input: string;
+  verdict: "ok" | "wrong" | "kink" | "unknown";
+  error: Num | null;
+  directions: number;
+  kinks: number;
+  index: number[] | null;
+  recorded: Num | null;
+  difference: Num | null;
+  reason: "" | "cut" | "random" | "complex" | "other";
 }
 
 export interface TableRow extends Glance {

@@ -26,7 +26,13 @@ function render({ model, el }: RenderProps) {
     open: (key) => host.send("open", { key }),
     close,
   });
-  const pane = new NodePane(word, close);
+  const pane = new NodePane(word, {
+    close,
+    window: (of, wish) => host.send("window", { of, ...wish }),
+    pick: (of, index) => host.send("pick", { of, index }),
+    show: (of, shown) => host.send("show", { of, shown }),
+    check: () => host.send("check"),
+  });
 
   const title = h("h2");
   const step = h("span", { class: "lt-quiet", "data-role": "step" });
