@@ -11,7 +11,9 @@
 """
 
 from labtorch.engine.events import Watcher, mark_step, watch
+from labtorch.observe.autograd_graph import autograd_graph
 from labtorch.observe.follow import Following
+from labtorch.observe.once import run_once
 from labtorch.observe.recording import Recording
 from labtorch.observe.session import Session, record, watching
 
@@ -20,8 +22,10 @@ __all__ = [
     "Recording",
     "Session",
     "Watcher",
+    "autograd_graph",
     "mark_step",
     "record",
+    "run_once",
     "watch",
     "watching",
 ]

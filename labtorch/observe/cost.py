@@ -19,6 +19,8 @@ def flops(name: str, inputs: dict[str, list[int]], output: list[int]) -> int | N
     made = math.prod(output)
     if name in FREE:
         return 0
+    if name in ("linear", "matmul") and not inputs.get("input"):
+        return None
     if name == "linear":
         return 2 * made * inputs["input"][-1] + (made if "bias" in inputs else 0)
     if name == "matmul":

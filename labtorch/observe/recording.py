@@ -18,8 +18,9 @@ from typing import Any
 
 from labtorch.observe import capture
 from labtorch.observe.capture import Captured, Lens
-from labtorch.observe.lazy import Lazy
+from labtorch.observe.lazy import Lazy, LazyRow
 from labtorch.observe.snapshot import Graph, Snapshot
+from labtorch.observe.summary import Probe
 
 LOSSES = 4096  # points that the loss line keeps, at most
 ROW_BYTES = 260  # of a row without its probes
@@ -56,11 +57,8 @@ class Measured:
         """As `plain`, with rows and contributions made when they are looked at."""
         sent = list(self.contributions.items())
 
-        def row(at: int) -> dict:
-            return {
-                name: _plain(column[at]) if name in PROBED else column[at]
-                for name, column in self.columns.items()
-            }
+        def row(at: int) -> LazyRow:
+            return LazyRow(self.columns, at, _plain)
 
         def contribution(at: int) -> dict:
             return {"edge": sent[at][0], "grad": _plain(sent[at][1])}
@@ -99,8 +97,8 @@ def _matches(a: list, b: list) -> list[tuple[int, int]]:
     ]
 
 
-def _plain(probe: Any) -> Any:
-    return probe if probe is None or isinstance(probe, dict) else probe.plain()
+def _plain(value: Any) -> Any:
+    return value.plain() if isinstance(value, Probe) else value
 
 
 class Recording:
@@ -403,8 +401,11 @@ class Recording:
             raise LookupError(f"no node '{node}' was recorded; there are {', '.join(names)}")
         return points
 
-    def diff(self, a: int, b: int) -> dict[str, Any]:
-        """What changed in the structure from step a to step b: nodes added, removed, and kept."""
+    def diff(self, a: int, b: int, *, shapes: bool = True) -> dict[str, Any]:
+        """What changed in the structure from step a to step b: nodes added, removed, and kept.
+
+        Without `shapes`, a node whose shape alone changed (a last, smaller batch) is kept.
+        """
         before, after = self.graph(a), self.graph(b)
 
         def labels(graph: Graph) -> list[tuple]:
@@ -414,7 +415,7 @@ class Recording:
                     n["kind"],
                     n["name"],
                     "" if n["scope"] is None else paths[n["scope"]],
-                    tuple(n["shape"]),
+                    tuple(n["shape"]) if shapes else None,
                 )
                 for n in graph["nodes"]
             ]

@@ -275,9 +275,12 @@ def test_views_of_a_recording_are_plain_data():
 def test_a_glimpse_says_the_same_as_a_snapshot():
     recording = recorded(2)
     glimpse = recording.glimpse(1)
-    glimpse |= {"rows": list(glimpse["rows"]), "contributions": list(glimpse["contributions"])}
+    glimpse |= {
+        "rows": [dict(row) for row in glimpse["rows"]],
+        "contributions": list(glimpse["contributions"]),
+    }
     assert glimpse == recording.snapshot(1)
-    assert recording.glimpse(1)["rows"][-1] == recording.snapshot(1)["rows"][-1]
+    assert dict(recording.glimpse(1)["rows"][-1]) == recording.snapshot(1)["rows"][-1]
 
 
 def test_a_difference_in_the_middle_of_a_long_graph_is_found_at_once():

@@ -7,7 +7,7 @@ Views read recordings (`labtorch.observe`) and nothing else of the engine.
 """
 
 from .dashboard import Dashboard, watch
-from .graph import GraphView, graph
+from .graph import GraphView, draw_graph, graph
 from .shared.cursor import TimeCursor
 from .shared.view import View
 from .shared.words import language
@@ -19,6 +19,7 @@ __all__ = [
     "TimeCursor",
     "TrainingPanel",
     "View",
+    "draw_graph",
     "graph",
     "language",
     "train",

@@ -9,7 +9,7 @@ from typing import Any
 from xml.sax.saxutils import quoteattr
 
 from ..shared.numbers import shape_text
-from .fold import Folded, Item, Link, Outline
+from .fold import Folded, Group, Item, Link, Outline
 
 HEIGHTS = {"scope": 46, "op": 46, "parameter": 46, "input": 46, "buffer": 46, "constant": 34}
 MARGIN = 12  # around the drawing
@@ -65,10 +65,12 @@ def lay_out(folded: Folded) -> dict[str, Any]:
 
 def readable_depth(outline: Outline) -> int:
     """The deepest level of open modules at which the drawing is still read at a glance."""
-    depth = 0
+    depth, seen = 0, [item.key for item in outline.fold(0, {}).items]
     while depth < outline.deepest:
         folded = outline.fold(depth + 1, {})
-        if len(folded.items) > READABLE_ITEMS:
+        before, seen = seen, [item.key for item in folded.items]
+        # where only repeats are left to open, what is in them stays closed until they are
+        if len(seen) > READABLE_ITEMS or seen == before:
             break
         scene = lay_out(folded)
         if scene["width"] > READABLE_WIDTH or scene["height"] > READABLE_HEIGHT:
@@ -92,7 +94,7 @@ def _add_clusters(drawing: Any, folded: Folded, names: dict[str, str]) -> dict[s
         clusters[group.key] = outer.add_subgraph(
             members[group.key],
             name=f"cluster_{i}",
-            label=_space(f"{group.title}  {group.type}", height=TITLE - 6, wide=40),
+            label=_space(called(group), height=TITLE - 6, wide=40),
             labeljust="l",
             margin="12",
         )
@@ -128,6 +130,7 @@ def _read(
                 "node": item.node,
                 "operations": item.operations,
                 "parameters": item.parameters,
+                "times": item.times,
                 "x": across(x),
                 "y": down(y),
                 "width": width,
@@ -145,6 +148,7 @@ def _read(
                 "parent": group.parent,
                 "operations": group.operations,
                 "parameters": group.parameters,
+                "times": group.times,
                 "x": across(x0),
                 "y": down(y1),
                 "width": round(x1 - x0, 1),
@@ -205,6 +209,8 @@ def _path(points: list[tuple[float, float]]) -> str:
 
 def edge_text(link: Link) -> str:
     """The shape that flows; several tensors are counted, dtypes named where not float32."""
+    if link.dtypes == {"unknown"}:
+        return "?"
     if len({tuple(shape) for shape in link.shapes}) > 1:
         return f"{len(link.shapes)} ×"
     times = f"{len(link.shapes)} × " if len(link.shapes) > 1 else ""
@@ -215,9 +221,15 @@ def edge_text(link: Link) -> str:
 
 def width_of(item: Item) -> float:
     """Wide enough for the name, and for numbers that come and go without moving the box."""
-    title = f"{item.title} {item.type}".strip()
+    title = called(item)
     narrowest = {"scope": 176, "op": 132, "constant": 76}.get(item.kind, 118)
     return round(max(narrowest, text_width(title, 12.5) + 32))
+
+
+def called(box: Item | Group) -> str:
+    """The name of a box or frame in one line: "cell RNNCell × 5"."""
+    times = f"× {box.times}" if box.times else ""
+    return " ".join(filter(None, (box.title, box.type, times)))
 
 
 def text_width(text: str, size: float) -> float:
