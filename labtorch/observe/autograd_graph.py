@@ -243,9 +243,9 @@ def _snapshot(graph: Graph, walk: _Walk, roots: list[Variable]) -> Snapshot:
     def summary(arrays: dict[int, Any], at: int) -> Any:
         return Probe(arrays[at]).plain() if at in arrays else None
 
+    unknown = dict.fromkeys(ROW)
     rows = [
-        dict.fromkeys(ROW)
-        | {"value": summary(walk.values, at), "grad": summary(walk.gradients, at)}
+        unknown | {"value": summary(walk.values, at), "grad": summary(walk.gradients, at)}
         for at in range(len(graph["nodes"]))
     ]
     only = roots[0]._array if len(roots) == 1 and roots[0]._array.size == 1 else None

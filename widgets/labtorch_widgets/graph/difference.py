@@ -9,7 +9,7 @@ from typing import Any
 from .fold import Folded, Outline
 
 LISTED = 100  # changes that are told one by one
-FEWEST_SPARED = 4096  # graphs whose form is remembered
+REMEMBERED = 4096  # steps whose form is remembered, of those that were let go
 
 
 @dataclass
@@ -127,7 +127,7 @@ class Changes:
 
     def steps(self) -> list[int]:
         kept = self._recording.steps
-        if len(self._of_step) > FEWEST_SPARED:
+        if len(self._of_step) > REMEMBERED:
             self._of_step = {step: self._of_step[step] for step in kept if step in self._of_step}
         found: list[int] = []
         last: int | None = None

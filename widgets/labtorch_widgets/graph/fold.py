@@ -109,8 +109,8 @@ class Outline:
         closed: dict[int, int | None] = {}  # the outermost closed region around each
         for chain in sorted(self.tree.chains, key=len):
             outer = closed[chain[-2]] if len(chain) > 1 else None
-            shut = outer is None and not self.is_open(chain[-1], depth, toggled)
-            closed[chain[-1]] = chain[-1] if shut else outer
+            closes = outer is None and not self.is_open(chain[-1], depth, toggled)
+            closed[chain[-1]] = chain[-1] if closes else outer
         owner: list[str] = []
         items: dict[str, Item] = {}
         shown: set[int] = set()

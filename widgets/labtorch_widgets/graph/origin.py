@@ -32,8 +32,12 @@ def moment_of(source: Any, inputs: tuple[Any, ...] = ()) -> TimeCursor:
         )
     try:
         return TimeCursor(SingleStep(*observe.autograd_graph(source)))
-    except TypeError:
-        return cursor_of(source)  # which says what it takes
+    except TypeError as error:
+        raise TypeError(
+            f"cannot show a {type(source).__name__}: expected a model, what "
+            "labtorch.observe.record() gives, a (graph, snapshot) pair, a training panel, or "
+            f"tensors; {error}"
+        ) from None
 
 
 def _is_known(source: Any) -> bool:

@@ -176,9 +176,13 @@ class GraphView(View):
                 around = outline.around(outline.position[key])
             else:
                 return
-            closed = [outline.regions[each].key for each in around if not self._is_open(each)]
-            if closed:
-                self._set(closed, True)
+            wanted = [outline.regions[each].key for each in around]
+            if all(self._is_open(each) for each in around):
+                return
+            toggled = dict.fromkeys(wanted, True)
+            if len(outline.fold(self._level(), self._toggled | toggled).items) > MOST:
+                self._depth, self._toggled = 0, {}  # make room
+            self._set(wanted, True)
 
     def compare(self, step: int | None = None) -> None:
         """Mark what was added and removed since `step`; None: compare no more.
