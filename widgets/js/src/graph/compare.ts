@@ -90,6 +90,13 @@ export function comparison(host: Host<GraphFrame>, drawing: Drawing) {
     );
   }
 
-  host.on("comparison", draw);
+  let last = "";
+  host.on("comparison", () => {
+    draw();
+    const now = host.get<Comparison | null>("comparison");
+    const which = now ? `${now.with} ${now.step}` : "";
+    if (which && which !== last) drawing.lookAt(now?.changes[0]?.key ?? null);
+    last = which;
+  });
   return { element, draw };
 }

@@ -1,6 +1,6 @@
 // The graph in SVG: boxes, frames and edges at the places that the kernel laid them out.
 import { interpolateString } from "d3-interpolate";
-import { type Selection, select } from "d3-selection";
+import { type BaseType, type Selection, select } from "d3-selection";
 import "d3-transition";
 import { type ZoomBehavior, zoom, zoomIdentity, zoomTransform } from "d3-zoom";
 import { symlog } from "../shared/colour";
@@ -211,11 +211,13 @@ export class Drawing {
 
   private drawPart({ items, edges, first }: Part, time: number, place: Moves): void {
     this.drawEdges(edges, time);
-    this.drawItems(items, time, place);
-    this.roam();
-    if (first) return;
-    if (this.frame) this.fill(this.frame);
-    this.mark(this.opened);
+    const fresh = this.drawItems(items, time, place, first);
+    if (first) {
+      this.roam();
+      return;
+    }
+    if (this.frame) this.fillSome(fresh, this.frame);
+    fresh.classed("lt-opened", (item) => item.key === this.opened);
     this.emphasise();
   }
 
@@ -225,8 +227,14 @@ export class Drawing {
   /** Puts the numbers of a step into the boxes. */
   fill(frame: GraphFrame): void {
     this.frame = frame;
+    this.fillSome(this.items(), frame);
+    const culprit = frame.failure?.kind === "error" ? frame.failure.key : null;
+    this.edges().classed("lt-culprit", (edge) => edge.target === culprit);
+  }
+
+  private fillSome(items: Items, frame: GraphFrame): void {
     const bad = new Set(frame.nonfinite?.keys);
-    this.items().each((item, i, nodes) => {
+    items.each((item, i, nodes) => {
       const node = nodes[i];
       if (!node) return;
       fillItem(node, item, frame.glances[item.key], frame, this.word);
@@ -234,8 +242,6 @@ export class Drawing {
       node.classList.toggle("lt-first", frame.nonfinite?.first === item.key);
       shade(node, item, frame.overlay, this.word);
     });
-    const culprit = frame.failure?.kind === "error" ? frame.failure.key : null;
-    this.edges().classed("lt-culprit", (edge) => edge.target === culprit);
   }
 
   /** Marks what a search found; `current` is the match that is shown. */
@@ -267,6 +273,11 @@ export class Drawing {
     this.emphasise();
     if (box) this.centre(box.x, box.y, duration());
     else if (frame) this.centre(frame.x + frame.width / 2, frame.y + Math.min(frame.height / 2, 80), duration());
+  }
+
+  /** Brings a box to the middle if not all of the graph is in sight. */
+  lookAt(key: string | null): void {
+    if (key && !this.map.element.hidden) this.show(key);
   }
 
   /** Keeps the path of the box with the keyboard lit, or lets it go. */
@@ -324,7 +335,8 @@ export class Drawing {
     );
   }
 
-  private drawItems(items: Item[], time: number, place: Moves): void {
+  /** Draws the boxes; those that were there already are looked at again only in the `first` part. */
+  private drawItems(items: Item[], time: number, place: Moves, first: boolean): Items {
     const entering = this.canvas
       .select(".lt-items")
       .selectAll<SVGGElement, Item>("g.lt-item:not(.lt-leaving)")
@@ -345,13 +357,14 @@ export class Drawing {
       .append((item) => this.newItem(item))
       .attr("transform", (item) => at(place.from(item)))
       .style("opacity", time ? 0 : 1);
-    const all = entered.merge(entering);
+    const all = first ? entered.merge(entering) : entered;
     all.each((item, i, nodes) => {
       const node = nodes[i];
       if (node) shapeItem(node, item, this.word);
     });
     if (time) all.transition().duration(time).attr("transform", at).style("opacity", 1);
     else all.attr("transform", at);
+    return all;
   }
 
   private newItem(item: Item): SVGGElement {
@@ -599,6 +612,8 @@ export class Drawing {
     event.stopPropagation();
   };
 }
+
+type Items = Selection<SVGGElement, Item, BaseType, unknown>;
 
 interface Part {
   items: Item[];

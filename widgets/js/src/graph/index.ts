@@ -77,7 +77,7 @@ function render({ model, el }: RenderProps) {
   );
   drawing.element.append(h("div", { class: "lt-group lt-zoom" }, smaller, larger, fit));
   const alarm = h("div", { class: "lt-alarm", role: "status", hidden: true });
-  const notice = h("div", { class: "lt-notice lt-quiet", role: "status", hidden: true });
+  const notice = h("div", { class: "lt-said lt-quiet", role: "status", hidden: true });
   const nothing = h("p", { class: "lt-nothing lt-quiet" });
   const tableBox = h("div", { class: "lt-scroll lt-table-box", tabindex: 0, hidden: true });
   const main = h("div", { class: "lt-main" }, nothing, drawing.element, tableBox, pane.element);

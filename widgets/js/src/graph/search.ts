@@ -17,13 +17,20 @@ export function search(host: Host<GraphFrame>, drawing: Drawing) {
   const element = h("div", { class: "lt-group lt-search", role: "search" }, input, count, last, next);
   let at = -1;
   let timer = 0;
+  let wanted = 0; // the step to take when the answer is there
 
   const found = () => host.get<Found>("found");
   const matches = () => (input.value && found().text === input.value ? found().matches : []);
 
   function step(by: number): void {
     const all = matches();
-    if (!all.length) return;
+    if (!all.length) {
+      if (input.value && found().text !== input.value) {
+        wanted = by; // faster than the answer
+        ask(0);
+      }
+      return;
+    }
     at = at < 0 ? (by > 0 ? 0 : all.length - 1) : (at + by + all.length) % all.length;
     const key = all[at]?.key;
     if (!key) return;
@@ -49,15 +56,18 @@ export function search(host: Host<GraphFrame>, drawing: Drawing) {
     for (const each of [last, next]) each.disabled = !all.length;
   }
 
-  function ask(): void {
+  function ask(patience = PATIENCE): void {
     at = -1;
     drawing.match([], null);
     draw();
     clearTimeout(timer);
-    timer = window.setTimeout(() => host.send("search", { text: input.value }), PATIENCE);
+    timer = window.setTimeout(() => host.send("search", { text: input.value }), patience);
   }
 
-  input.addEventListener("input", ask);
+  input.addEventListener("input", () => {
+    wanted = 0;
+    ask();
+  });
   input.addEventListener("keydown", (event) => {
     if (event.key === "Enter") step(event.shiftKey ? -1 : 1);
     else if (event.key === "ArrowDown") step(1);
@@ -72,6 +82,8 @@ export function search(host: Host<GraphFrame>, drawing: Drawing) {
   host.on("found", () => {
     drawing.match(matches().map((match) => match.key), null);
     draw();
+    if (wanted && found().text === input.value) step(wanted);
+    wanted = 0;
   });
   host.cleanup(() => clearTimeout(timer));
 
