@@ -84,7 +84,7 @@ def test_sixty_blocks_are_one_box_that_opens_without_blocking_the_page(open_note
     wait_for(lambda: page.locator(".lt-item:not(.lt-leaving)").count() == 62)
     page.evaluate(WATCH)
     longest = []
-    for _ in range(3):  # a machine that does other things, too, may be slow once
+    while len(longest) < 6 and min(longest, default=200) >= 200:  # others may use the machine
         notebook.run("view.unfold(1); view.unroll()")
         wait_for(lambda: page.locator(".lt-item:not(.lt-leaving)").count() == 62)
         time.sleep(0.5)
