@@ -55,7 +55,8 @@ view
 WATCH = """() => {
     window.longest = 0;
     new PerformanceObserver((list) => {
-        for (const each of list.getEntries()) window.longest = Math.max(window.longest, each.duration);
+        for (const { duration } of list.getEntries())
+            window.longest = Math.max(window.longest, duration);
     }).observe({ type: "longtask" });
 }"""
 
@@ -181,7 +182,8 @@ def test_a_loop_rolls_up_and_changes_of_the_graph_are_marked(open_notebook: Any)
     assert page.locator(".lt-pinned").count() == 0
 
     # files
-    for name, start in (("SVG picture", b"<svg"), ("PNG picture", b"\x89PNG"), ("DOT (Graphviz)", b"digraph"), ("HTML page", b"<!doctype html>")):  # fmt: skip
+    starts = {"SVG picture": b"<svg", "PNG picture": b"\x89PNG", "DOT (Graphviz)": b"digraph"}
+    for name, start in (starts | {"HTML page": b"<!doctype html>"}).items():
         page.get_by_role("button", name="More").click()
         with page.expect_download() as download:
             page.get_by_role("button", name=name).click()

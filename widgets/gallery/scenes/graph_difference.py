@@ -5,8 +5,8 @@ TEXT = {
     "en": "From step 4 on the program computes something else: added nodes, removed ones as "
     "ghosts, and the step at which it happened as a tick on the slider. The cell that is called "
     "for every time step is one box with a loop.",
-    "zh": "从第 4 步起程序的计算改变了：新增的节点、以虚影表示的被移除节点，以及滑块上标出的变化时刻。"
-    "每个时间步都调用的单元是一个带环的方框。",
+    "zh": "从第 4 步起程序的计算改变了：新增的节点、以虚影表示的被移除节点，"
+    "以及滑块上标出的变化时刻。每个时间步都调用的单元是一个带环的方框。",
 }
 CELLS = [
     """\

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import math
 import os
 from collections.abc import Callable
@@ -353,24 +354,37 @@ class GraphView(View):
         """Open or close regions, as many as can be drawn; what comes out of a repeat is closed."""
         outline = self._outline
         assert outline is not None
-        toggled = dict(self._toggled)
-        for number, key in enumerate(keys):
-            before = dict(toggled)
-            toggled[key] = opened
-            if not opened:
-                continue
-            inside = [at for unit, at in outline.regions[outline.index[key]].units if unit != "op"]
-            if outline.regions[outline.index[key]].kind != "module":
-                for at in inside:
-                    toggled.setdefault(outline.regions[at].key, False)
-            if len(outline.fold(self._level(), toggled).items) > MOST:
-                for at in inside:
-                    toggled[outline.regions[at].key] = False
-                if len(outline.fold(self._level(), toggled).items) > MOST:
-                    toggled = before
-                    self._tell("graph.stayClosed", most=MOST, count=len(keys) - number)
-                    break
-        self._toggled = toggled
+
+        def toggled(count: int, closed_inside: bool = False) -> dict[str, bool]:
+            """With the first `count` keys set, and the last of them, if so wished, all closed in."""
+            found = dict(self._toggled)
+            for number, key in enumerate(keys[:count], start=1):
+                found[key] = opened
+                region = outline.regions[outline.index[key]]
+                inside = [outline.regions[at].key for kind, at in region.units if kind != "op"]
+                if opened and closed_inside and number == count:
+                    found.update(dict.fromkeys(inside, False))
+                elif opened and region.kind != "module":
+                    for each in inside:
+                        found.setdefault(each, False)
+            return found
+
+        def fits(wanted: dict[str, bool]) -> bool:
+            return not opened or len(outline.fold(self._level(), wanted).items) <= MOST
+
+        count, chosen = len(keys), toggled(len(keys))
+        if not fits(chosen):  # the more is opened, the more there is to draw
+            count = bisect.bisect_left(
+                range(len(keys)), True, key=lambda n: not fits(toggled(n + 1))
+            )
+            chosen = toggled(count + 1, closed_inside=True)
+            count += 1
+            if not fits(chosen):
+                count -= 1
+                chosen = toggled(count)
+        if count < len(keys):
+            self._tell("graph.stayClosed", most=MOST, count=len(keys) - count)
+        self._toggled = chosen
         self._lay_out()
         self.refresh(now=True)
 
