@@ -8,7 +8,7 @@ Views read recordings (`labtorch.observe`) and nothing else of the engine.
 
 from .dashboard import Dashboard, watch
 from .features import FeatureView, features
-from .graph import GraphView, graph
+from .graph import GraphView, draw_graph, graph
 from .shared.cursor import TimeCursor
 from .shared.view import View
 from .shared.words import language
@@ -30,6 +30,7 @@ __all__ = [
     "View",
     "broadcast",
     "compare",
+    "draw_graph",
     "features",
     "graph",
     "language",
