@@ -11,6 +11,7 @@
 """
 
 from labtorch.engine.events import Watcher, mark_step, watch
+from labtorch.observe import convolve
 from labtorch.observe.follow import Following
 from labtorch.observe.recording import Recording
 from labtorch.observe.session import Session, record, watching
@@ -20,6 +21,7 @@ __all__ = [
     "Recording",
     "Session",
     "Watcher",
+    "convolve",
     "mark_step",
     "record",
     "watch",

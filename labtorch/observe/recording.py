@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from labtorch.engine.op import Op
 from labtorch.observe import capture
 from labtorch.observe.capture import Captured, Lens
 from labtorch.observe.snapshot import Graph, Snapshot
@@ -36,7 +37,7 @@ def _size(graph: Graph) -> int:
 class Measured:
     """One kept step in compact form: columns by name, with probes instead of plain summaries."""
 
-    __slots__ = ("head", "columns", "contributions", "captured", "nbytes")
+    __slots__ = ("head", "columns", "contributions", "captured", "array_bytes", "nbytes")
 
     def __init__(
         self,
@@ -49,10 +50,17 @@ class Measured:
         self.contributions, self.captured = contributions, captured
         probes = [p for name in PROBED for p in columns[name] if p is not None]
         probes += contributions.values()
-        arrays = sum(c.nbytes for c in captured.values())
-        self.nbytes = (
-            1000 + ROW_BYTES * len(columns["value"]) + sum(p.nbytes for p in probes) + arrays
-        )
+        arrays = {key: a.nbytes for c in captured.values() for key, a in c.arrays.items()}
+        self.array_bytes = sum(arrays.values())
+        summaries = ROW_BYTES * len(columns["value"]) + sum(p.nbytes for p in probes)
+        self.nbytes = 1000 + summaries + self.array_bytes
+
+    def let_arrays_go(self) -> int:
+        """Keep the summaries alone; returns how many bytes that frees."""
+        freed = self.array_bytes
+        self.captured, self.array_bytes = {}, 0
+        self.nbytes -= freed
+        return freed
 
     def plain(self) -> Snapshot:
         columns = {
@@ -100,7 +108,7 @@ class Recording:
         self._uses: Counter[str] = Counter()  # kept steps of each graph
         self._recent: dict[int, Measured] = {}
         self._earlier: dict[int, Measured] = {}
-        self._nbytes = 0
+        self._nbytes = self._array_bytes = 0
         self._measured = 0  # steps ever measured
         self._evicted = 0
         self._losses: list[tuple[int, float]] = []
@@ -128,17 +136,26 @@ class Recording:
         ops: Iterable[str] = (),
         node: int | None = None,
         step: int = -1,
+        where: Callable[[Graph], Iterable[int]] | None = None,
         parameters: bool = False,
         limit: int = capture.LIMIT,
+        samples: int | None = None,
+        backward: bool = True,
+        part: Callable[[Op | None, tuple], capture.Part] | None = None,
     ) -> Lens:
         """Keep whole arrays in the steps measured from now on, until the lens is closed.
 
         Of all ops with a name in `ops`, of the node that is `node` in the graph of `step` and of
-        its like in later graphs, or of all parameters; at most `limit` bytes of each array. Read
+        its like in later graphs, of the nodes that `where` finds in a graph (asked once for each
+        structure), or of all parameters; at most `limit` bytes of each array. Of what goes through
+        an op, `samples` keeps only the first ones of the batch; without `backward`, no gradients
+        are kept; `part`, called with an op and its arguments, may say what else is enough. Read
         them with `arrays`.
         """
         signature = None if node is None else capture.signatures(self.graph(step))[node]
-        lens = Lens(ops, signature, parameters, limit, self._close_lens)
+        if part is None and (samples is not None or not backward):
+            part = capture.samples_only(samples, backward)
+        lens = Lens(ops, signature, where, parameters, limit, part, self._close_lens)
         self._lenses = (*self._lenses, lens)
         return lens
 
@@ -274,18 +291,48 @@ class Recording:
 
     def _add(self, graph: Graph, measured: Measured) -> None:
         with self._lock:
+            for pool in (self._recent, self._earlier):
+                if measured.head["step"] in pool:  # a step that is run again takes its place
+                    self._forget(pool, measured.head["step"])
+                    self._evicted -= 1
+                    self._measured -= 1
             if graph["key"] not in self._graphs:
                 self._graphs[graph["key"]] = graph
                 self._nbytes += _size(graph)
             self._uses[graph["key"]] += 1
+            if measured.head["step"] in self._recent:  # computed anew: on other inputs, say
+                self._forget(self._recent, measured.head["step"])
+                self._evicted -= 1
+                self._measured -= 1
             self._measured += 1
             self._recent[measured.head["step"]] = measured
             self._nbytes += measured.nbytes
+            self._array_bytes += measured.array_bytes
             if len(self._recent) > self.keep:
                 self._retire()
             while self._nbytes > self.cap and len(self._recent) + len(self._earlier) > 1:
+                if self._array_bytes > self.cap // 2 and self._thin_arrays():
+                    continue
                 pool = self._earlier or self._recent
                 self._forget(pool, next(iter(pool)))
+
+    def _thin_arrays(self) -> bool:
+        """Where whole arrays take more than half of the store, some go before any summary: those
+        of the step whose neighbours are closest, so that what stays is spread over the training."""
+        steps = self._with_arrays()
+        if len(steps) < 3:
+            return False
+        gaps = [after - before for before, after in zip(steps, steps[2:])]
+        step = steps[1 + gaps.index(min(gaps))]
+        held = self._recent.get(step) or self._earlier[step]
+        freed = held.let_arrays_go()
+        self._nbytes -= freed
+        self._array_bytes -= freed
+        return True
+
+    def _with_arrays(self) -> list[int]:
+        pools = (self._earlier, self._recent)
+        return sorted(step for pool in pools for step, m in pool.items() if m.captured)
 
     def _retire(self) -> None:
         """The oldest recent step joins the sample of earlier ones, or is let go (reservoir)."""
@@ -303,6 +350,7 @@ class Recording:
     def _forget(self, pool: dict[int, Measured], step: int) -> None:
         gone = pool.pop(step)
         self._nbytes -= gone.nbytes
+        self._array_bytes -= gone.array_bytes
         self._evicted += 1
         key = gone.head["graph"]
         self._uses[key] -= 1
@@ -316,6 +364,12 @@ class Recording:
         """The numbers of the steps that can be looked at, ascending."""
         with self._lock:
             return sorted([*self._earlier, *self._recent])
+
+    @property
+    def steps_with_arrays(self) -> list[int]:
+        """Those of the steps that a lens kept arrays of, ascending."""
+        with self._lock:
+            return self._with_arrays()
 
     @property
     def losses(self) -> list[tuple[int, float]]:
@@ -516,4 +570,5 @@ class _Loaded(Measured):
 
     def __init__(self, head: dict, columns: dict[str, list], contributions: dict) -> None:
         self.head, self.columns = head, columns
-        self.contributions, self.captured, self.nbytes = contributions, {}, 0
+        self.contributions, self.captured = contributions, {}
+        self.array_bytes = self.nbytes = 0

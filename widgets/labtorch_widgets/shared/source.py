@@ -47,9 +47,12 @@ class Recording(Protocol):
     def thread(self) -> Any: ...  # None where nothing is recorded any more
 
     @property
-    def look_into(self) -> Callable[..., Any]: ...  # (ops=, node=, step=, parameters=): a lens
+    def look_into(self) -> Callable[..., Any]: ...  # (ops=, node=, step=, ...): a lens
 
     def arrays(self, node: int, step: int = -1) -> Any: ...  # Captured, or None
+
+    @property
+    def steps_with_arrays(self) -> list[int]: ...
 
     def between_steps(self, act: Callable[[], Any]) -> Future: ...
 
@@ -65,6 +68,7 @@ class Finished:
     has_requests = False
     present = None
     thread = None
+    steps_with_arrays: list[int] = []
 
     def measure_next(self) -> None:
         """There is no next step."""
