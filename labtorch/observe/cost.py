@@ -60,7 +60,7 @@ def flops(
     family = name.removesuffix("_with_indices").rstrip("123d")
     if name in FREE:
         return 0
-    if name in UNKNOWN:
+    if name in UNKNOWN or not inputs:
         return None
     rule = RULES.get(name) or RULES.get(family)
     if rule is not None:

@@ -21,7 +21,9 @@ import numpy as np
 from labtorch.engine.op import Op
 from labtorch.observe import capture
 from labtorch.observe.capture import Captured, Lens
+from labtorch.observe.lazy import Lazy, LazyRow
 from labtorch.observe.snapshot import Graph, Snapshot
+from labtorch.observe.summary import Probe
 
 LOSSES = 4096  # points that the loss line keeps, at most
 ROW_BYTES = 260  # of a row without its probes
@@ -62,6 +64,19 @@ class Measured:
         self.nbytes -= freed
         return freed
 
+    def lazy(self) -> Snapshot:
+        """As `plain`, with rows and contributions made when they are looked at."""
+        sent = list(self.contributions.items())
+
+        def row(at: int) -> LazyRow:
+            return LazyRow(self.columns, at, _plain)
+
+        def contribution(at: int) -> dict:
+            return {"edge": sent[at][0], "grad": _plain(sent[at][1])}
+
+        rows, contributions = Lazy(len(self.columns["value"]), row), Lazy(len(sent), contribution)
+        return {**self.head, "rows": rows, "contributions": contributions}  # type: ignore[typeddict-item, return-value]
+
     def plain(self) -> Snapshot:
         columns = {
             name: [_plain(p) for p in column] if name in PROBED else column
@@ -72,8 +87,29 @@ class Measured:
         return {**self.head, "rows": rows, "contributions": contributions}  # type: ignore[typeddict-item, return-value]
 
 
-def _plain(probe: Any) -> Any:
-    return probe if probe is None or isinstance(probe, dict) else probe.plain()
+def _matches(a: list, b: list) -> list[tuple[int, int]]:
+    """Positions of what two sequences have in common. Their ends, where they mostly agree, are not
+    left to difflib, whose time grows with the square of what it is given."""
+    shorter = min(len(a), len(b))
+    head = next((i for i in range(shorter) if a[i] != b[i]), shorter)
+    rest = shorter - head
+    tail = next((i for i in range(rest) if a[-1 - i] != b[-1 - i]), rest)
+    inner = difflib.SequenceMatcher(
+        None, a[head : len(a) - tail], b[head : len(b) - tail], autojunk=False
+    )
+    return [
+        *((i, i) for i in range(head)),
+        *(
+            (head + block.a + i, head + block.b + i)
+            for block in inner.get_matching_blocks()
+            for i in range(block.size)
+        ),
+        *((len(a) - i, len(b) - i) for i in range(tail, 0, -1)),
+    ]
+
+
+def _plain(value: Any) -> Any:
+    return value.plain() if isinstance(value, Probe) else value
 
 
 def _whole(probe: Any) -> np.ndarray | None:
@@ -249,20 +285,35 @@ class Recording:
 
     def edit(self, node: int, index: tuple[int, ...], value: float, step: int = -1) -> Future:
         """Write `value` into the parameter or buffer that is `node` in the graph of `step`, between
-        two steps. Raises LookupError where the tensor is gone, IndexError for a bad index."""
+        two steps; the Future brings the number that was there. Raises LookupError where the tensor
+        is gone, IndexError for a bad index."""
+        tensor = self._tensor(node, step)
+        tensor._array[index]  # raises where the index is no good
+
+        def write() -> Any:
+            former = tensor._array[index].item()
+            tensor._array[index] = value
+            tensor.version().written("an edit in a view", None)
+            return former
+
+        return self.between_steps(write)
+
+    def read(self, node: int, index: tuple[int | slice, ...] = (), step: int = -1) -> Future:
+        """Copy what is at `index` of the parameter or buffer that is `node` in the graph of `step`,
+        as it is now, between two steps. Raises LookupError where the tensor is gone."""
+        tensor = self._tensor(node, step)
+        return self.between_steps(
+            lambda: capture.copied(tensor._array[(*index, ...)], capture.LIMIT)
+        )
+
+    def _tensor(self, node: int, step: int) -> Any:
         graph = self.graph(step)
         reference = self._tensors.get(capture.signatures(graph)[node])
         tensor = reference() if reference is not None else None
         if tensor is None:
             name = graph["nodes"][node]["name"]
             raise LookupError(f"'{name}' is not there any more, or is no parameter or buffer")
-        tensor._array[index]  # raises where the index is no good
-
-        def write() -> None:
-            tensor._array[index] = value
-            tensor.version().written("an edit in a view", None)
-
-        return self.between_steps(write)
+        return tensor
 
     def _remember(self, leaves: dict[int, Any], graph: Graph) -> None:
         """Weakly, the tensors behind the parameters and buffers of the newest graph."""
@@ -451,6 +502,11 @@ class Recording:
                 found[node["name"]] = None if node["name"] in found else _whole(value)
         return {name: array for name, array in found.items() if array is not None}
 
+    def glimpse(self, step: int = -1) -> Snapshot:
+        """As `snapshot`, but what it says of a node is made when that is looked at: cheap where few
+        of many nodes are shown."""
+        return self._step(step).lazy()
+
     def series(
         self, node: int | str, statistic: str = "mean", of: str = "value"
     ) -> list[tuple[int, float | None]]:
@@ -486,8 +542,11 @@ class Recording:
             raise LookupError(f"no node '{node}' was recorded; there are {', '.join(names)}")
         return points
 
-    def diff(self, a: int, b: int) -> dict[str, Any]:
-        """What changed in the structure from step a to step b: nodes added, removed, and kept."""
+    def diff(self, a: int, b: int, *, shapes: bool = True) -> dict[str, Any]:
+        """What changed in the structure from step a to step b: nodes added, removed, and kept.
+
+        Without `shapes`, a node whose shape alone changed (a last, smaller batch) is kept.
+        """
         before, after = self.graph(a), self.graph(b)
 
         def labels(graph: Graph) -> list[tuple]:
@@ -497,17 +556,12 @@ class Recording:
                     n["kind"],
                     n["name"],
                     "" if n["scope"] is None else paths[n["scope"]],
-                    tuple(n["shape"]),
+                    tuple(n["shape"]) if shapes else None,
                 )
                 for n in graph["nodes"]
             ]
 
-        matcher = difflib.SequenceMatcher(None, labels(before), labels(after), autojunk=False)
-        same = [
-            (block.a + i, block.b + i)
-            for block in matcher.get_matching_blocks()
-            for i in range(block.size)
-        ]
+        same = _matches(labels(before), labels(after))
         kept_before, kept_after = {i for i, _ in same}, {j for _, j in same}
         return {
             "same": same,
