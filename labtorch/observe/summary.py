@@ -61,7 +61,11 @@ class Probe:
         std = scale * (float(np.dot(centred, centred)) / m) ** 0.5
         sample = finite if m <= SAMPLE else finite[:: -(-m // SAMPLE)]
         if high > low:
-            places = (sample - low) * (BINS / (high - low)) if high - low < 1e300 else sample * 0
+            left, right = low, high
+            if not high - low < float(np.finfo(sample.dtype).max):  # its kind has no such number
+                left, right = low / scale, high / scale
+                sample = sample / sample.dtype.type(scale)
+            places = (sample - left) * (BINS / (right - left))
             self.counts = np.bincount(
                 np.minimum(places.astype(np.intp), BINS - 1), minlength=BINS
             ).astype(np.int32)

@@ -2,8 +2,12 @@
 
 import tracemalloc
 
+import numpy as np
+import pytest
+
 import labtorch as torch
 from labtorch import observe
+from labtorch.observe.summary import Probe
 
 
 def test_a_hundred_thousand_steps_stay_under_the_cap():
@@ -59,3 +63,13 @@ def test_graphs_that_never_repeat_count_against_the_cap():
             assert recording.nbytes <= cap
     used = {recording.snapshot(step)["graph"] for step in recording.steps}
     assert len(used) == len(recording.steps) == len(recording._graphs) < 59
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_numbers_further_apart_than_their_kind_can_tell_are_summarised(dtype):
+    most = np.finfo(dtype).max
+    array = np.array([-most, -most / 2, 0, most / 2, most], dtype)
+    summary = Probe(array).plain()
+    assert sum(summary["histogram"]["counts"]) == 5
+    assert summary["histogram"]["counts"][0] == summary["histogram"]["counts"][-1] == 1
+    assert (summary["min"], summary["max"]) == (-most, most)
