@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     from .cursor import TimeCursor
 
-INTERVAL = 0.1  # seconds between two publications
+INTERVAL = 0.1  # seconds between two publications, at least
+SHARE = 0.08  # of the time that views may take from a training while nobody steers it
+QUIET = 0.4  # seconds without news after which views are told again: they may have skipped the last
 
 
 class Publisher:
@@ -36,18 +38,20 @@ class Publisher:
         self._thread.join()
 
     def _run(self) -> None:
+        settled = True
         while True:
-            self.news.wait()
+            settled = not self.news.wait(None if settled else QUIET)
             self.news.clear()
             last = self._ended is not None and self._ended()
             cursor = self._cursor()
             if cursor is None:
                 break
-            cursor.advance(now=last or cursor.recording.thread is None)
+            began = time.monotonic()
+            cursor.advance(now=last or settled)
             if last:
                 break
             del cursor
-            time.sleep(INTERVAL)
+            time.sleep(max(INTERVAL, (time.monotonic() - began) / SHARE))
         self._unlisten()
 
 
