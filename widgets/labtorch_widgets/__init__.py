@@ -8,6 +8,7 @@ Views read recordings (`labtorch.observe`) and nothing else of the engine.
 
 from .dashboard import Dashboard, watch
 from .graph import GraphView, graph
+from .playground import PlaygroundView, playground
 from .shared.cursor import TimeCursor
 from .shared.view import View
 from .shared.words import language
@@ -16,11 +17,13 @@ from .training import TrainingPanel, train
 __all__ = [
     "Dashboard",
     "GraphView",
+    "PlaygroundView",
     "TimeCursor",
     "TrainingPanel",
     "View",
     "graph",
     "language",
+    "playground",
     "train",
     "watch",
 ]

@@ -66,6 +66,7 @@ SOURCES = {
     "wine": WINE,
     "waves": WAVES,
 }
+UNSAMPLED = ("iris", "wine", "drawn")  # scikit-learn takes a second to import; no points yet
 SIZES = {"iris": 150, "wine": 178}
 FEATURE = {
     "x1": "x1",

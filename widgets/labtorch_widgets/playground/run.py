@@ -41,7 +41,7 @@ class Picture:
 class Run:
     """Executes the program's text as it stands (but for the name of the engine) and trains it.
 
-    `run.step()` of the program is called by a TrainingLoop; whoever wants to read or write the
+    The program's `step()` is called by a TrainingLoop; whoever wants to read or write the
     weights meanwhile does it inside `between_steps()`. Pictures are computed by a copy of the model
     in the thread that asks: the training waits for a copy of the weights, no more.
     """
