@@ -10,7 +10,10 @@ TEXT = {
 }
 CELLS = [
     """\
-view = lab.playground(data="spiral", layers=[8, 8, 4], noise=0.1, lr=0.01)
+view = lab.playground(
+    data="spiral", noise=0.1, features=["x1", "x2", "sin x1", "sin x2"],
+    layers=[8, 8, 4], batch=30, lr=0.01,
+)
 view
 """,
 ]
@@ -22,7 +25,7 @@ def arrange(page) -> None:
     train = view.locator(".lt-run")
     train.click()
     page.wait_for_function(
-        "() => Number(document.querySelector('.lt-playground').dataset.count) > 2500",
+        "() => Number(document.querySelector('.lt-playground').dataset.count) > 1500",
         timeout=30_000,
     )
     train.click()

@@ -192,8 +192,8 @@ def _step(choices: Choices) -> list[Line]:
     lines.append(("def step():", "step"))
     if choices.batch:
         lines += [
-            ("    order = torch.randperm(len(train), generator=shuffle)", "batch"),
-            (f"    batch = train[order[:{choices.batch}]]", "batch"),
+            ("    chosen = torch.randperm(len(train), generator=shuffle)", "batch"),
+            (f"    batch = train[chosen[:{choices.batch}]]", "batch"),
         ]
     else:
         lines.append(("    batch = train", "batch"))

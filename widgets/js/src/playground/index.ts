@@ -27,6 +27,12 @@ import "./words";
 
 const RESET = "M8 2.6a5.4 5.4 0 1 0 5.2 6.9h-1.6A3.9 3.9 0 1 1 8 4.1c1 0 2 .4 2.7 1.1L8.6 7.3h5V2.4l-1.8 1.7A5.4 5.4 0 0 0 8 2.6z";
 const DICE = "M3 2h10a1 1 0 0 1 1 1v10a1 1 0 0 1-1 1H3a1 1 0 0 1-1-1V3a1 1 0 0 1 1-1zm.5 1.5v9h9v-9zM5 5h2v2H5zm4 4h2v2H9zm0-4h2v2H9zM5 9h2v2H5z";
+// What stands for the data that have no points to show before they are chosen.
+const SIGNS: Record<string, string> = {
+  iris: "M24 44V27M24 27c-7-5-7-13 0-21 7 8 7 16 0 21zM24 27c-2-8-8-11-17-9 2 8 8 11 17 9zM24 27c2-8 8-11 17-9-2 8-8 11-17 9z",
+  wine: "M15 6h18c2 12-1 20-9 20S13 18 15 6zM24 26v15M16 42h16M15 15h18",
+  drawn: "M9 39l3-10L32 9l7 7-20 20zM28 13l7 7M9 39l10-3",
+};
 const RATES = [0.0001, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10];
 const STRENGTHS = [0.0001, 0.001, 0.003, 0.01, 0.03, 0.1, 1];
 const BATCHES = [1, 5, 10, 20, 30, 0];
@@ -60,6 +66,8 @@ function render({ model, el }: RenderProps) {
   const alarm = h("div", { class: "lt-alarm", role: "alert", hidden: true });
   const time = timeline(host);
 
+  const plane = new Plane(word, (points) => choose({ data: "drawn", points }));
+
   // the data
 
   const dataTitle = h("h2");
@@ -81,7 +89,17 @@ function render({ model, el }: RenderProps) {
   keep.addEventListener("change", () => host.send("keep", { on: keep.checked }));
   const keepName = h("span");
   const keepField = h("label", { class: "lt-keep" }, keep, keepName);
-  const data = h("section", { class: "lt-data" }, dataTitle, thumbs, noise.element, train.element, batch.element, seedField, keepField);
+  const brushes = ([1, 0, "erase"] as const).map((brush) => {
+    const element = button("", null, () => pick(plane.brush === brush ? null : brush));
+    if (brush !== "erase") element.prepend(h("i", { class: `lt-class-${brush}`, "aria-hidden": "true" }));
+    return [brush, element] as const;
+  });
+  const clear = button("", null, () => choose({ data: "drawn", points: [] }));
+  const brushTitle = h("h3");
+  const drawTools = h("div", { class: "lt-brushes", role: "group" }, ...brushes.map(([, e]) => e), clear);
+  const room = h("p", { class: "lt-quiet lt-room", role: "status" });
+  const drawing = h("div", {}, brushTitle, drawTools, room);
+  const data = h("section", { class: "lt-data" }, dataTitle, thumbs, noise.element, train.element, batch.element, seedField, keepField, drawing);
 
   // the network
 
@@ -107,26 +125,16 @@ function render({ model, el }: RenderProps) {
   // the output
 
   const losses = lossView(word);
-  const plane = new Plane(word, (points) => choose({ data: "drawn", points }));
   const planeTitle = h("h2");
-  const scale = h("span", { class: "lt-scale" });
-  const brushes = ([1, 0, "erase"] as const).map((brush) => {
-    const element = button("", null, () => pick(plane.brush === brush ? null : brush));
-    if (brush !== "erase") element.prepend(h("i", { class: `lt-class-${brush}`, "aria-hidden": "true" }));
-    return [brush, element] as const;
-  });
-  const clear = button("", null, () => choose({ data: "drawn", points: [] }));
-  const drawTools = h("div", { class: "lt-group lt-brushes", role: "group" }, ...brushes.map(([, e]) => e), clear);
-  const room = h("p", { class: "lt-quiet lt-room", role: "status" });
+  const scale = h("div", { class: "lt-scale" });
   const output = h(
     "section",
     { class: "lt-side" },
     losses.element,
-    h("div", { class: "lt-plane-head" }, planeTitle, scale),
+    planeTitle,
     plane.element,
+    scale,
     plane.reading,
-    drawTools,
-    room,
   );
 
   function pick(brush: Brush): void {
@@ -196,6 +204,7 @@ function render({ model, el }: RenderProps) {
     label(fewer, "", word("play.fewerLayers"));
     label(more, "", word("play.moreLayers"));
     for (const [brush, element] of brushes) label(element, word(`play.brush.${brush}`));
+    brushTitle.textContent = word("play.draw");
     set(drawTools, { "aria-label": word("play.draw") });
     label(clear, word("play.clear"));
     codeTitle.textContent = word("play.code");
@@ -218,7 +227,7 @@ function render({ model, el }: RenderProps) {
         const element = h(
           "button",
           { type: "button", class: "lt-thumb", "data-name": name, "aria-pressed": String(name === now.data) },
-          points?.length ? thumbnail(points, name === "waves") : h("i", { class: `lt-sign lt-sign-${name}`, "aria-hidden": "true" }),
+          points?.length ? thumbnail(points, name === "waves") : s("svg", { viewBox: "0 0 48 48", class: "lt-sign", "aria-hidden": "true" }, s("path", { d: SIGNS[name] ?? "" })),
           h("span", {}, text),
         );
         element.addEventListener("click", () => {
@@ -254,8 +263,6 @@ function render({ model, el }: RenderProps) {
     fewer.disabled = deep === 0;
     more.disabled = deep >= MOST.layers;
     plane.regression = now.data === "waves";
-    const ends = plane.regression ? ["−1", "+1"] : [word("play.scaleLow"), word("play.scaleHigh")];
-    scale.replaceChildren(ends[0] ?? "", h("i", { "aria-hidden": "true" }), ends[1] ?? "");
     for (const [name, element] of imports) set(element, { "aria-pressed": String(name === host.get("engine")) });
     drawRoom();
     drawPoints();
@@ -294,6 +301,12 @@ function render({ model, el }: RenderProps) {
     plane.element.classList.toggle("lt-looking", map !== null);
     if (map) plane.show(map.cells, map.limit);
     else plane.show(frame.output, null);
+    const most = map ? spoken(map.limit, 2) : plane.regression ? "1" : null;
+    const ends = most ? [`−${most}`, `+${most}`] : [word("play.scaleLow"), word("play.scaleHigh")];
+    const key = ends.join();
+    if (scale.dataset.key === key) return;
+    scale.dataset.key = key;
+    scale.replaceChildren(ends[0] ?? "", h("i", { "aria-hidden": "true" }), ends[1] ?? "");
   }
 
   function drawFrame(frame: PlayFrame): void {

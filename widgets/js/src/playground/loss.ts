@@ -12,7 +12,7 @@ const [WIDTH, HEIGHT, FOOT] = [288, 76, 14];
 export function lossView(word: Word) {
   const paths = { test: s("path", { class: "lt-test" }), train: s("path", { class: "lt-train" }) };
   const floor = s("line", { x1: 0, x2: WIDTH, y1: HEIGHT - FOOT, y2: HEIGHT - FOOT, class: "lt-floor" });
-  const top = s("text", { x: 0, y: 9 });
+  const top = s("text", { x: WIDTH, y: 9, "text-anchor": "end" });
   const end = s("text", { x: WIDTH, y: HEIGHT - 2, "text-anchor": "end" });
   const moment = s("line", { class: "lt-moment", y1: 0, y2: HEIGHT - FOOT });
   const svg = s("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", class: "lt-loss-line" }, floor, paths.test, paths.train, moment, top, end);

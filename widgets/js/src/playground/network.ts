@@ -14,9 +14,9 @@ interface Acts {
   write(layer: number, unit: number, source: number | null, value: number): void;
 }
 
-const SIZE = 36; // of a unit
-const PITCH = 44; // from one unit to the one below
-const HEAD = 34;
+const SIZE = 40; // of a unit
+const PITCH = 50; // from one unit to the one below
+const HEAD = 36;
 const LABEL = 46; // room for the features' names
 const STRONG = 2.5; // a weight that has the strongest colour
 const CELLS = COARSE * COARSE;

@@ -123,7 +123,7 @@ export class Plane {
 
   private read(place: [number, number] | null): void {
     if (!place) {
-      this.reading.textContent = this.brush === null ? " " : this.word("play.drawHelp");
+      this.reading.textContent = this.word(this.brush === null ? "play.rim" : "play.drawHelp");
       return;
     }
     const side = Math.round(Math.sqrt(this.cells.length)) || 1;
