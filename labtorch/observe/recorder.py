@@ -23,7 +23,7 @@ from labtorch.engine.node import Node
 from labtorch.engine.thread import local
 from labtorch.engine.variable import Variable
 from labtorch.observe import source, structure
-from labtorch.observe.capture import Captured, Lens, copied, signatures
+from labtorch.observe.capture import Captured, Lens, places
 from labtorch.observe.recording import Measured, Recording
 from labtorch.observe.snapshot import Graph, Snapshot
 from labtorch.observe.summary import Probe
@@ -81,7 +81,8 @@ class Recorder(Watcher):
         self.learned = False  # has any step gone backward?
         self.last: tuple[Graph, list[int]] | None = None  # the newest graph, and its entries
         self.lenses: tuple[Lens, ...] = ()
-        self.looked_into: dict[int, int] = {}  # entries that a lens of one node is on: its limit
+        self.looked_into: dict[int, list[Lens]] = {}  # entries that lenses of some nodes are on
+        self.placed: tuple = ()  # for which graph, entries and lenses these were found
         self.start = self.ended = self.began = perf_counter()
         self.credit = 0.0
         self.known: dict[tuple, Graph] = {}
@@ -109,15 +110,13 @@ class Recorder(Watcher):
     def _place_lenses(self) -> None:
         """Which entries the lenses are on, if this step is built like the last one."""
         self.lenses = self.recording._lenses
-        self.looked_into = {}
-        if self.last is None or not any(lens.node for lens in self.lenses):
+        if self.last is None:
             return
         graph, order = self.last
-        at = {signature: order[i] for i, signature in enumerate(signatures(graph))}
-        for lens in self.lenses:
-            if lens.node in at:
-                here = at[lens.node]
-                self.looked_into[here] = max(lens.limit, self.looked_into.get(here, 0))
+        if self.placed != (graph["key"], order, self.lenses):
+            self.placed = graph["key"], order, self.lenses
+            found = places(self.lenses, graph)
+            self.looked_into = {order[node]: lenses for node, lenses in found.items()}
 
     def _begin(self) -> None:
         """Forget the last step and wait for the next."""
@@ -183,29 +182,30 @@ class Recorder(Watcher):
             began = call.note or now
             self.forward[at], self.forward_start[at] = now - began, began - self.began
             self._probe(self.values, at, array)
-            if self.lenses and (limit := self._limit(at, call.op.name)):
-                self._capture(at, call, outputs, limit)
+            if self.lenses and (lenses := self._lenses_on(at, call.op.name)):
+                self._capture(at, call, outputs, lenses)
 
-    def _limit(self, at: int, op: str) -> int:
-        """How many bytes of each array of an op's call are to be kept; 0 where no lens is on it."""
-        named = max((lens.limit for lens in self.lenses if op in lens.ops), default=0)
-        return max(named, self.looked_into.get(at, 0))
+    def _lenses_on(self, at: int, op: str) -> list[Lens]:
+        named = [lens for lens in self.lenses if op in lens.ops]
+        return [*named, *self.looked_into.get(at, ())]
 
-    def _capture(self, at: int, call: Call, outputs: tuple[Variable, ...], limit: int) -> None:
+    def _capture(
+        self, at: int, call: Call, outputs: tuple[Variable, ...], lenses: list[Lens]
+    ) -> None:
         start = perf_counter()
-        found = self.captured[at] = Captured(call.op)
+        found = self.captured[at] = Captured(call.op, call.args, lenses)
         args: list[Any] = list(call.args)
         for position, arg in enumerate(args):
             if isinstance(arg, Variable):
-                array = args[position] = copied(arg._array, limit)
-                found.arguments[structure.argument(call.op, position)] = array
+                name = structure.argument(call.op, position)
+                args[position] = found.arguments[name] = found.copy("argument", name, arg._array)
         found.args = tuple(args)
-        found.outputs = [copied(out._array, limit) for out in outputs]
+        found.outputs = [found.copy("output", str(i), y._array) for i, y in enumerate(outputs)]
         found.cotangents = [None] * len(outputs)
         found.states = {
             name: array
             for name, state in call.kept.items()
-            if (array := copied(state, limit)) is not None
+            if (array := found.copy("state", name, state)) is not None
         }
         self.spent += perf_counter() - start
 
@@ -261,14 +261,14 @@ class Recorder(Watcher):
                 start = perf_counter()
                 self.before[at] = array.copy()
                 self.spent += perf_counter() - start
-            if self.lenses and (limit := self._leaf_limit(at, tensor)):
-                found = self.captured[at] = Captured()
-                found.outputs, found.cotangents = [copied(array, limit)], [None]
+            if self.lenses and (lenses := self._lenses_on_leaf(at, tensor)):
+                found = self.captured[at] = Captured(None, (), lenses)
+                found.outputs, found.cotangents = [found.copy("output", "0", array)], [None]
         return at, 0
 
-    def _leaf_limit(self, at: int, tensor: Variable) -> int:
-        wanted = (each.limit for each in self.lenses if each.parameters and tensor._requires_grad)
-        return max(max(wanted, default=0), self.looked_into.get(at, 0))
+    def _lenses_on_leaf(self, at: int, tensor: Variable) -> list[Lens]:
+        wanted = [each for each in self.lenses if each.parameters and tensor._requires_grad]
+        return [*wanted, *self.looked_into.get(at, ())]
 
     def _probe(self, into: dict[Any, Probe], at: Any, array: Any) -> None:
         start = perf_counter()
@@ -347,8 +347,7 @@ class Recorder(Watcher):
             self._probe(self.gradients, at, g)
         self.turns.setdefault(at, len(self.turns))
         if (found := self.captured.get(at)) is not None:
-            limit = self._limit(at, node.op.name)
-            found.cotangents = [copied(c, limit) for c in arrays]
+            found.cotangents = [found.copy("cotangent", str(i), c) for i, c in enumerate(arrays)]
         now = perf_counter()
         self.backward[at], self.backward_start[at] = now, now - self.began
 
@@ -368,7 +367,7 @@ class Recorder(Watcher):
                 self._probe(self.contributions, (at, position), array)
             if found is not None:
                 name = structure.argument(node.op, position)
-                found.gradients[name] = copied(array, self._limit(at, node.op.name))
+                found.gradients[name] = found.copy("gradient", name, array)
 
     def leaf_accumulated(self, leaf: Variable, gradient: Any) -> None:
         if self.measuring and leaf._identity is not None:
@@ -377,7 +376,7 @@ class Recorder(Watcher):
                 self._probe(self.gradients, at, gradient)
                 self.turns.setdefault(at, len(self.turns))
                 if (found := self.captured.get(at)) is not None:
-                    found.cotangents = [copied(gradient, self._leaf_limit(at, leaf))]
+                    found.cotangents = [found.copy("cotangent", "0", gradient)]
 
     # ---------------------------------------------------------------- steps
     def parameters_stepped(self, optimizer: Any) -> None:

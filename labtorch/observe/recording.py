@@ -16,6 +16,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+from labtorch.engine.op import Op
 from labtorch.observe import capture
 from labtorch.observe.capture import Captured, Lens
 from labtorch.observe.snapshot import Graph, Snapshot
@@ -109,17 +110,21 @@ class Recording:
         ops: Iterable[str] = (),
         node: int | None = None,
         step: int = -1,
+        where: Callable[[Graph], Iterable[int]] | None = None,
         parameters: bool = False,
         limit: int = capture.LIMIT,
+        part: Callable[[Op | None, tuple], capture.Part] | None = None,
     ) -> Lens:
         """Keep whole arrays in the steps measured from now on, until the lens is closed.
 
         Of all ops with a name in `ops`, of the node that is `node` in the graph of `step` and of
-        its like in later graphs, or of all parameters; at most `limit` bytes of each array. Read
-        them with `arrays`.
+        its like in later graphs, of the nodes that `where` finds in a graph (asked once for each
+        structure), or of all parameters; at most `limit` bytes of each array. `part`, called with
+        an op and its arguments, may say which part of the arrays is enough. Read them with
+        `arrays`.
         """
         signature = None if node is None else capture.signatures(self.graph(step))[node]
-        lens = Lens(ops, signature, parameters, limit, self._close_lens)
+        lens = Lens(ops, signature, where, parameters, limit, part, self._close_lens)
         self._lenses = (*self._lenses, lens)
         return lens
 
@@ -235,6 +240,10 @@ class Recording:
                 self._graphs[graph["key"]] = graph
                 self._nbytes += _size(graph)
             self._uses[graph["key"]] += 1
+            if measured.head["step"] in self._recent:  # computed anew: on other inputs, say
+                self._forget(self._recent, measured.head["step"])
+                self._evicted -= 1
+                self._measured -= 1
             self._measured += 1
             self._recent[measured.head["step"]] = measured
             self._nbytes += measured.nbytes

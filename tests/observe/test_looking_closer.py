@@ -38,6 +38,43 @@ def test_a_lens_on_a_node_stays_with_it_from_step_to_step_and_can_be_closed():
     assert recording.arrays(second, 1).outputs[0].shape == (8, 1)
 
 
+def test_a_lens_can_find_its_nodes_in_the_graph_and_ask_for_a_part():
+    model, sgd, step = training()
+    asked = []
+
+    def relus(graph):
+        asked.append(graph["key"])
+        return [n["id"] for n in graph["nodes"] if n["name"] == "relu"]
+
+    def rows(op, args):
+        return lambda kind, name, array: array[:2] if kind == "output" else None
+
+    with observe.record(budget=1e9) as recording:
+        recording.look_into(where=relus, part=rows)
+        for _ in range(3):
+            step()
+        relu, _ = node(recording, "relu")
+        some = recording.arrays(relu["id"])
+        recording.look_into(ops={"relu"})  # another one asks for the whole: there is no less of it
+        step()
+    assert recording.arrays(relu["id"], 0) is None  # its graph was not known yet
+    assert asked == [recording.graph()["key"]] * 2  # once a lens was added, and once before
+    whole = recording.arrays(relu["id"])
+    assert some.part and some.outputs[0].shape == (2, 4) and some.arguments == {"input": None}
+    assert whole.part is None and whole.outputs[0].shape == (8, 4)
+
+
+def test_a_step_that_is_computed_anew_is_counted_once():
+    model, sgd, step = training()
+    with observe.record(budget=1e9) as recording:
+        following = observe.Following(recording, model, torch.ones(2, 3))
+        step()
+    once = following.recording.nbytes
+    following.run(0)
+    assert following.recording.nbytes == once and following.recording.steps == [0]
+    assert following.recording.dropped == ""
+
+
 def test_large_arrays_are_cut_after_their_first_rows():
     with observe.record(budget=1e9) as recording:
         recording.look_into(ops={"exp"}, limit=1000)

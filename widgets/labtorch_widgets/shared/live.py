@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from .cursor import TimeCursor
 
 INTERVAL = 0.1  # seconds between two publications, at least
-SHARE = 0.08  # of the time that views may take from a training while nobody steers it
+SHARE = 0.03  # of the time that views may take from a training while nobody steers it
+PAUSE = 1.0  # seconds between two publications, at most
 QUIET = 0.4  # seconds without news after which views are told again: they may have skipped the last
 
 
@@ -51,7 +52,7 @@ class Publisher:
             if last:
                 break
             del cursor
-            time.sleep(max(INTERVAL, (time.monotonic() - began) / SHARE))
+            time.sleep(min(PAUSE, max(INTERVAL, (time.monotonic() - began) / SHARE)))
         self._unlisten()
 
 
