@@ -6,7 +6,10 @@ TEXT = {
         "`lab.playground()`: points, layers and weights changed by hand; the boundary that forms; "
         "and the PyTorch program that is really running."
     ),
-    "zh": "`lab.playground()`：亲手改动数据点、层和权重，看分界线形成，还有真正在运行的 PyTorch 程序。",
+    "zh": (
+        "`lab.playground()`：亲手改动数据点、层和权重，看分界线形成；"
+        "旁边就是真正在运行的 PyTorch 程序。"
+    ),
 }
 CELLS = [
     """\

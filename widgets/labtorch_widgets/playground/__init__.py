@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ..shared.words import known
+from .choices import read
 from .view import PlaygroundView
 
 __all__ = ["PlaygroundView", "playground"]
@@ -13,8 +15,8 @@ def playground(
     """Choose points, layers and an optimizer; watch the boundary form; read the program behind it.
 
     The program beside the picture is the program that trains: it is written from what is chosen,
-    and runs as it stands, with labtorch in the place of torch. `view.code` is its text, for PyTorch;
-    `view.model` the model while it trains; `view.state` the choices as one line, which
+    and runs as it stands, with labtorch in the place of torch. `view.code` is its text;
+    `view.model` is the model while it trains; `view.state` the choices as one line, which
     `playground(state=...)` takes back. Other views show the same training: `lab.graph(view)`.
 
     `state` is such a line (""  for the usual choices); `choices` change it by name:
@@ -32,4 +34,5 @@ def playground(
 
     Raises ValueError for a choice that is unknown or not possible, and for an unknown language.
     """
-    return PlaygroundView(state, choices, start=start, lang=lang)
+    known(lang)
+    return PlaygroundView(read(state).changed(choices), start=start, lang=lang)

@@ -118,7 +118,9 @@ def _data(choices: Choices) -> list[Line]:
         return [(line, "data") for line in _drawn(choices)]
     lines = [(line, "data") for line in SOURCES[choices.data].splitlines()]
     if choices.noise:
-        name, shape = ("labels", "300, 1") if choices.regression else ("points", f"{size(choices)}, 2")
+        name, shape = (
+            ("labels", "300, 1") if choices.regression else ("points", f"{size(choices)}, 2")
+        )
         lines.append((f"{name} = {name} + {choices.noise:g} * torch.randn({shape})", "noise"))
     return lines
 

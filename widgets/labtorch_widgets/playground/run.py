@@ -249,7 +249,9 @@ def _take_over(model: Any, previous: Any) -> int:
     """Give the layers the weights that the same layers of `previous` have; how many there were."""
     kept = 0
     for new, old in zip(_linears(model), _linears(previous)):
-        arrays = [(getattr(new, n).detach().numpy(), getattr(old, n).detach().numpy()) for n in PAIR]
+        arrays = [
+            (getattr(new, n).detach().numpy(), getattr(old, n).detach().numpy()) for n in PAIR
+        ]
         if all(a.shape == b.shape and np.isfinite(b).all() for a, b in arrays):
             for mine, theirs in arrays:
                 mine[...] = theirs
@@ -265,5 +267,3 @@ def _plane(cells: int) -> np.ndarray:
     places = (np.arange(cells, dtype=np.float32) + 0.5) / cells * 2 * HALF - HALF
     x1, x2 = np.meshgrid(places, -places)
     return np.stack([x1.ravel(), x2.ravel()], 1)
-
-

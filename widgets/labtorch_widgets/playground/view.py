@@ -6,7 +6,7 @@ import base64
 import contextlib
 import time
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, cast
 
 import numpy as np
@@ -17,10 +17,9 @@ from ..shared.live import Publisher
 from ..shared.numbers import plain
 from ..shared.source import Recording
 from ..shared.view import View, bundle
-from ..shared.words import known
 from ..training.history import LossHistory
 from . import program
-from .choices import DATA, Choices, read
+from .choices import DATA, Choices
 from .run import Picture, Run, sample
 from .still import draw
 
@@ -39,19 +38,19 @@ class PlaygroundView(View):
     each_step = True
 
     choices = traitlets.Dict().tag(sync=True)
-    lines = traitlets.List().tag(sync=True)  # [line, part]
-    points = traitlets.List().tag(sync=True)  # [x1, x2, label, tested on?]
+    lines: Any = traitlets.List().tag(sync=True)  # [line, part]
+    points: Any = traitlets.List().tag(sync=True)  # [x1, x2, label, tested on?]
     inputs = traitlets.Dict().tag(sync=True)  # the features over the plane
     samples = traitlets.Dict().tag(sync=True)  # a few points of each data set
     engine = traitlets.Enum(program.ENGINES, "torch").tag(sync=True)
     speed = traitlets.Int(100).tag(sync=True)
     keep = traitlets.Bool(False).tag(sync=True)  # do layers keep their weights?
 
-    def __init__(
-        self, state: str, changes: Mapping[str, Any], *, start: bool, lang: str | None
-    ) -> None:
-        known(lang)
-        self._choices = read(state).changed(changes)
+    _live: Picture | None = None  # the newest, and that of the step rewound to
+    _past: Picture | None = None
+
+    def __init__(self, choices: Choices, *, start: bool = False, lang: str | None = None) -> None:
+        self._choices = choices
         _end_what_this_cell_started()
         self._publisher: Publisher | None = None
         self._run = Run(self._choices, self._news, speed=100)
@@ -288,8 +287,7 @@ class PlaygroundView(View):
     def _begin_anew(self) -> None:
         self._history = (LossHistory(), LossHistory())
         self._notes: dict[str, dict[str, Any]] = {}  # what happened that the program does not say
-        self._live: Picture | None = None
-        self._past: Picture | None = None
+        self._live = self._past = None
         self._due = 0.0
 
     def _show_run(self) -> None:
@@ -360,7 +358,7 @@ def coded(values: np.ndarray, most: float | list[float] | None = None) -> str:
     return base64.b64encode(levels.astype(np.int8).tobytes()).decode()
 
 
-# Which playground each notebook cell showed, so that a cell that runs again leaves no thread behind.
+# Which playground each cell showed, so that a cell that runs again leaves no thread behind.
 _started: dict[str, weakref.ref[PlaygroundView]] = {}
 
 
