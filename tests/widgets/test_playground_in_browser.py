@@ -113,6 +113,7 @@ def test_the_network_is_built_by_hand_and_the_program_follows(open_notebook: Any
     assert page.locator(".lt-code .lt-together").all_inner_texts() == ["    nn.Linear(5, 2),"]
     assert page.locator(".lt-side h2").inner_text() == "layer 2, unit 1"
     # what is on show outlives the page
+    page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
     page.reload()
     page.wait_for_selector(f"{VIEW} .lt-unit", timeout=30_000)
     wait_for(lambda: "nn.Linear(3, 5)," in code(notebook))
@@ -153,15 +154,18 @@ def test_points_are_drawn_by_pointer_and_by_keyboard(open_notebook: Any) -> None
     notebook = begin(open_notebook)
     page = notebook.page
     button(notebook, "your own").click()
-    page.get_by_text("No points yet").wait_for()
+    page.locator(".lt-empty").wait_for()
     assert button(notebook, "Train").is_disabled()
     plane = page.locator(".lt-plane")
     plane.scroll_into_view_if_needed()
-    box = plane.bounding_box()
-    at = lambda x1, x2: (  # noqa: E731
-        box["x"] + (x1 + 6) / 12 * box["width"],
-        box["y"] + (6 - x2) / 12 * box["height"],
-    )
+
+    def at(x1: float, x2: float) -> tuple[float, float]:
+        box = plane.bounding_box()
+        return (
+            box["x"] + (x1 + 6) / 12 * box["width"],
+            box["y"] + (6 - x2) / 12 * box["height"],
+        )
+
     page.mouse.click(*at(2, 3))
     wait_for(lambda: len(kernel(notebook, "view.points")) == 1)
     assert kernel(notebook, "view.points")[0][:3] == pytest.approx([2, 3, 1], abs=0.1)
@@ -199,9 +203,10 @@ def test_a_divergence_is_told_and_restarted(open_notebook: Any) -> None:
     alarm.wait_for()
     assert "no longer a number" in alarm.inner_text()
     notebook.screenshot("playground-diverged", OUTPUT)
-    page.get_by_label("Learning rate").select_option("0.01")
     alarm.get_by_role("button", name="Restart").click()
-    wait_for(lambda: alarm.is_hidden())
+    wait_for(lambda: alarm.is_hidden() and shown(notebook) == 0)
+    page.get_by_label("Learning rate").select_option("0.01")
+    wait_for(lambda: "lr=0.01)" in code(notebook))
     button(notebook, "Train").click()
     wait_for(lambda: shown(notebook) > 20)
     assert page.locator(VIEW).get_attribute("data-state") == "running"
@@ -236,8 +241,9 @@ def test_both_languages_both_themes_a_table_and_axe(open_notebook: Any) -> None:
 def test_nothing_is_cut_off_at_other_widths(open_notebook: Any, width: int) -> None:
     notebook = begin(open_notebook, "layers=[8, 8, 8, 8, 8, 8]", width=width)
     overflow = notebook.page.evaluate(
-        """() => [...document.querySelectorAll(".lt-playground section, .lt-playground .lt-bar")]
-            .filter((part) => part.scrollWidth > part.clientWidth + 1).map((part) => part.className)"""
+        """() => [...document.querySelectorAll(".lt-playground :is(section, .lt-bar)")]
+            .filter((part) => part.scrollWidth > part.clientWidth + 1)
+            .map((part) => part.className)"""
     )
     notebook.screenshot(f"playground-{width}", OUTPUT)
     assert overflow == []

@@ -48,6 +48,7 @@ class PlaygroundView(View):
 
     _live: Picture | None = None  # the newest, and that of the step rewound to
     _past: Picture | None = None
+    _due = 0.0  # when the next picture of a training under way may be made
 
     def __init__(self, choices: Choices, *, start: bool = False, lang: str | None = None) -> None:
         self._choices = choices

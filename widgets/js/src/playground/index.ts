@@ -131,10 +131,7 @@ function render({ model, el }: RenderProps) {
     "section",
     { class: "lt-side" },
     losses.element,
-    planeTitle,
-    plane.element,
-    scale,
-    plane.reading,
+    h("div", {}, planeTitle, plane.element, scale, plane.reading),
   );
 
   function pick(brush: Brush): void {

@@ -237,9 +237,10 @@ export class Network {
       path.classList.toggle("lt-odd", !finite(weight));
       if (!finite(weight)) continue;
       const strength = Math.min(1, Math.abs(weight) / STRONG);
-      path.style.stroke = signed(weight, STRONG);
-      path.style.strokeWidth = String(0.7 + 4.8 * strength);
-      path.style.strokeOpacity = String(0.35 + 0.65 * strength);
+      // Width tells the size; the colour is full early, so that the sign of a thin line can be seen.
+      path.style.stroke = signed(weight, STRONG / 3);
+      path.style.strokeWidth = String(0.8 + 4.7 * strength);
+      path.style.strokeOpacity = String(0.4 + 0.6 * Math.sqrt(strength));
     }
     frame.layers.forEach((layer, at) => {
       this.units[at + 1]?.forEach((element, unit) => {
