@@ -12,18 +12,21 @@ from .playground import PlaygroundView, playground
 from .shared.cursor import TimeCursor
 from .shared.view import View
 from .shared.words import language
-from .training import TrainingPanel, train
+from .training import ComparisonView, TrainingPanel, compare, progress, train
 
 __all__ = [
+    "ComparisonView",
     "Dashboard",
     "GraphView",
     "PlaygroundView",
     "TimeCursor",
     "TrainingPanel",
     "View",
+    "compare",
     "graph",
     "language",
     "playground",
+    "progress",
     "train",
     "watch",
 ]

@@ -105,6 +105,7 @@ class GraphView(View):
                 for item in self.scene["items"]
                 if item["node"] is not None
             },
+            "current": self._current(snapshot),
             "failure": self._failure(snapshot),
             "pane": self._pane(rows),
             "rows": self._table(rows) if self._tabled else None,
@@ -150,6 +151,11 @@ class GraphView(View):
         if self._opened is None or self._outline is None or self.detail is None:
             return None
         return measures(rows[self._outline.node_keys.index(self._opened)])
+
+    def _current(self, snapshot: Any) -> str | None:
+        """The box that holds the node just done, where the step is shown op by op."""
+        node = snapshot.get("current")
+        return None if node is None else self._owner[node]
 
     def _failure(self, snapshot: Any) -> dict[str, Any] | None:
         failure = snapshot["failure"]

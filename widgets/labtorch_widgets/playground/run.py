@@ -9,7 +9,7 @@ import linecache
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ import numpy as np
 
 from ..shared.source import Recording
 from ..training.loop import TrainingLoop
+from ..training.plan import Plan
 from . import program
 from .choices import HALF, Choices
 
@@ -54,28 +55,31 @@ class Run:
         speed: float | None = None,
         previous: Run | None = None,
     ) -> None:
+        from labtorch import observe
+
         self.choices = choices
         self.namespace = _execute(program.text(program.write(choices, "labtorch")))
         self.model: Any = self.namespace["model"]
         self.kept = _take_over(self.model, previous.model) if previous is not None else 0
         self._shadow = copy.deepcopy(self.model)
-        self._turn, self._guests = threading.RLock(), 0
+        self._turn, self._door, self._guests = threading.RLock(), threading.Lock(), 0
         self._wake = threading.Event()
         self._due = 0.0
         self.speed = speed  # steps a second; None: as many as there can be
         self.done = 0  # updates made
+        # the beginning is where a learner looks back to: let a quarter of a second go for it
+        session = observe.Session(head_start=0.25)
+        self.recording: Recording = session.recording
+        self.recording.look_into(parameters=True)
         self.loop = TrainingLoop(
             self._step,
             optimizer=self.namespace["optimizer"],
-            steps=None,
+            plan=Plan(),
             start=False,
-            record=_record,
+            session=session,
             changed=changed,
         )
         self.loop.begin()
-        assert self.loop.recording is not None
-        self.recording: Recording = self.loop.recording
-        self.recording.look_into(parameters=True)
         self._inputs = self._features(_plane(FINE)), self._features(_plane(COARSE))
 
     @property
@@ -96,12 +100,14 @@ class Run:
     @contextmanager
     def between_steps(self) -> Iterator[None]:
         """No step is under way inside."""
-        self._guests += 1
+        with self._door:
+            self._guests += 1  # the training, which is always at the turn first, stands back
         try:
             with self._turn:
                 yield
         finally:
-            self._guests -= 1
+            with self._door:
+                self._guests -= 1
 
     def write(self, layer: int, unit: int, source: int | None, value: float) -> None:
         """Set one weight of a layer, or (source None) its bias. Raises IndexError for none."""
@@ -135,8 +141,10 @@ class Run:
 
     def picture(self, step: int, parameters: dict[str, np.ndarray]) -> Picture:
         """What the network with these parameters makes of the plane and of the points."""
+        from labtorch import observe
+
         torch, space = self.namespace["torch"], self.namespace
-        with torch.no_grad(), np.errstate(all="ignore"):
+        with observe.unwatched(), torch.no_grad(), np.errstate(all="ignore"):
             for name, parameter in self._shadow.named_parameters():
                 parameter.copy_(torch.tensor(parameters[name]))
             fine, coarse = (self._layers(inputs) for inputs in self._inputs)
@@ -226,19 +234,15 @@ def _execute(text: str) -> dict[str, Any]:
 
     Its lines can be looked up, so that other views show the line behind an op.
     """
+    from labtorch import observe
+
     name = f"playground-{next(_numbers)}.py"
     linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
     namespace: dict[str, Any] = {"__name__": "playground"}
     # the engine by the name that the text imports it by: views know nothing else of it
-    with importlib.import_module("labtorch").random.fork_rng():
+    with observe.unwatched(), importlib.import_module("labtorch").random.fork_rng():
         exec(compile(text, name, "exec"), namespace)
     return namespace
-
-
-def _record() -> AbstractContextManager[Recording]:
-    from labtorch import observe
-
-    return observe.record(head_start=0.25)
 
 
 def _linears(model: Any) -> list[Any]:

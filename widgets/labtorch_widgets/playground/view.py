@@ -17,7 +17,7 @@ from ..shared.live import Publisher
 from ..shared.numbers import plain
 from ..shared.source import Recording
 from ..shared.view import View, bundle
-from ..training.history import LossHistory
+from ..training.history import History
 from . import program
 from .choices import DATA, Choices
 from .run import Picture, Run, sample
@@ -286,7 +286,7 @@ class PlaygroundView(View):
                 self._run.loop.resume()
 
     def _begin_anew(self) -> None:
-        self._history = (LossHistory(), LossHistory())
+        self._history = (History(), History())
         self._notes: dict[str, dict[str, Any]] = {}  # what happened that the program does not say
         self._live = self._past = None
         self._due = 0.0

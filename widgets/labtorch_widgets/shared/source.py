@@ -45,13 +45,22 @@ class Recording(Protocol):
     def thread(self) -> Any: ...  # None where nothing is recorded any more
 
     @property
-    def look_into(self) -> Callable[..., Any]: ...  # (ops=, node=, step=, parameters=): a lens
+    def look_into(self) -> Callable[..., Any]: ...  # (ops=, node=, step=, ...): a lens
 
     def arrays(self, node: int, step: int = -1) -> Any: ...  # Captured, or None
 
+    @property
+    def steps_with_arrays(self) -> list[int]: ...
+
     def between_steps(self, act: Callable[[], Any]) -> Future: ...
 
+    def attend(self, step: int | None = None) -> None: ...
+
     def edit(self, node: int, index: tuple[int, ...], value: float, step: int = -1) -> Future: ...
+
+    def read(
+        self, node: int, index: tuple[int | slice, ...] = (), step: int = -1
+    ) -> Future: ...  # the parameter's numbers as they are now
 
     def listen(self, heard: Callable[[], None]) -> Callable[[], None]: ...
 
@@ -62,6 +71,7 @@ class Finished:
     dropped = ""
     present = None
     thread = None
+    steps_with_arrays: list[int] = []
 
     def measure_next(self) -> None:
         """There is no next step."""
@@ -76,6 +86,12 @@ class Finished:
         future: Future = Future()
         future.set_result(act())
         return future
+
+    def attend(self, step: int | None = None) -> None:
+        """Nothing waits to be done between steps."""
+
+    def read(self, node: int, index: tuple[int | slice, ...] = (), step: int = -1) -> Future:
+        raise LookupError("nothing is trained here that could be read")
 
     def edit(self, node: int, index: tuple[int, ...], value: float, step: int = -1) -> Future:
         raise LookupError("nothing is trained here that could be edited")

@@ -94,6 +94,7 @@ export interface GraphFrame extends Frame {
   time: Span & { shown?: number };
   measured?: boolean;
   glances: Record<string, Glance>;
+  current?: string | null;
   failure: Failure | null;
   pane: Pane | null;
   rows: TableRow[] | null;
