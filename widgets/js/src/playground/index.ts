@@ -119,7 +119,7 @@ function render({ model, el }: RenderProps) {
     "section",
     { class: "lt-middle" },
     h("div", { class: "lt-middle-head", "data-part": "network" }, h("div", { class: "lt-group" }, fewer, layers, more), activation.element),
-    network.element,
+    h("div", { class: "lt-net-box" }, network.element),
   );
 
   // the output

@@ -16,6 +16,7 @@ interface Acts {
 
 const SIZE = 40; // of a unit
 const PITCH = 50; // from one unit to the one below
+const NARROWEST = 58; // column; beyond that the network scrolls
 const HEAD = 36;
 const LABEL = 46; // room for the features' names
 const STRONG = 2.5; // a weight that has the strongest colour
@@ -63,6 +64,7 @@ export class Network {
   }
 
   draw(choices: Choices, frame: PlayFrame, inputs: { names: string[]; maps: string }): void {
+    this.element.style.minWidth = `${LABEL + (choices.layers.length + 2) * NARROWEST}px`;
     const width = this.element.clientWidth;
     if (!width) return;
     this.choices = choices;
@@ -214,7 +216,7 @@ export class Network {
         before.forEach((origin, source) => {
           const [x0, y0] = [right(origin), middle(origin)];
           const [x1, y1] = [target.offsetLeft, middle(target)];
-          const bend = Math.max(12, (x1 - x0) * 0.45);
+          const bend = (x1 - x0) * 0.45;
           const d = `M${x0},${y0}C${x0 + bend},${y0} ${x1 - bend},${y1} ${x1},${y1}`;
           const data = { "data-layer": at + 1, "data-unit": unit, "data-source": source };
           paths.push(s("path", { d, class: "lt-link", ...data }));
@@ -306,6 +308,7 @@ export class Network {
   private open(place: Place, source: number | null, anchor: HTMLElement): void {
     this.opened = { place, source, whole: source === null };
     this.returnTo = anchor;
+    this.tip.hidden = true;
     const sources = source === null ? [null, ...(this.units[place.layer - 1] ?? []).keys()] : [source];
     const rows = sources.map((each) => this.editor(place, each));
     const close = button("", ICONS.close, () => this.close(), true);
@@ -313,7 +316,7 @@ export class Network {
     set(this.card, { "aria-label": this.name(place) });
     this.card.replaceChildren(h("header", {}, h("strong", {}, this.name(place)), close), ...rows);
     this.card.hidden = false;
-    const wide = 236;
+    const wide = 256;
     const left = anchor.offsetLeft > wide + 12 ? anchor.offsetLeft - wide - 10 : anchor.offsetLeft + SIZE + 10;
     const most = this.element.clientHeight - this.card.offsetHeight;
     Object.assign(this.card.style, {
