@@ -9,6 +9,7 @@ Views read recordings (`labtorch.observe`) and nothing else of the engine.
 from .dashboard import Dashboard, watch
 from .features import FeatureView, features
 from .graph import GraphView, draw_graph, graph
+from .playground import PlaygroundView, playground
 from .shared.cursor import TimeCursor
 from .shared.view import View
 from .shared.words import language
@@ -22,6 +23,7 @@ __all__ = [
     "Dashboard",
     "FeatureView",
     "GraphView",
+    "PlaygroundView",
     "SurfaceView",
     "TensorsView",
     "TimeCursor",
@@ -34,6 +36,7 @@ __all__ = [
     "features",
     "graph",
     "language",
+    "playground",
     "progress",
     "surface",
     "tensors",
