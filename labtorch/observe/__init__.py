@@ -15,6 +15,7 @@ from labtorch.observe import convolve
 from labtorch.observe.follow import Following
 from labtorch.observe.recording import Recording
 from labtorch.observe.session import Session, record, watching
+from labtorch.observe.stepping import op_by_op, unwatched
 
 __all__ = [
     "Following",
@@ -23,7 +24,9 @@ __all__ = [
     "Watcher",
     "convolve",
     "mark_step",
+    "op_by_op",
     "record",
+    "unwatched",
     "watch",
     "watching",
 ]

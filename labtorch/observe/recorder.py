@@ -25,7 +25,7 @@ from labtorch.engine.variable import Variable
 from labtorch.observe import source, structure
 from labtorch.observe.capture import Captured, Lens, places
 from labtorch.observe.recording import Measured, Recording
-from labtorch.observe.snapshot import Graph, Snapshot
+from labtorch.observe.snapshot import Graph, Row, Snapshot
 from labtorch.observe.summary import Probe
 
 MOST_NODES = 20_000  # in one step; what comes after is counted, not kept
@@ -35,6 +35,17 @@ CREDIT = 0.05  # seconds of measuring that can be saved up, at most
 LARGEST_UPDATE = (
     1 << 22
 )  # elements: a larger parameter's update is not measured, as it takes a copy
+
+NOT_YET: Row = {
+    "value": None,
+    "grad": None,
+    "update": None,
+    "forward_seconds": None,
+    "backward_seconds": None,
+    "forward_start": None,
+    "backward_start": None,
+    "turn": None,
+}
 
 
 class Entry:
@@ -434,16 +445,29 @@ class Recorder(Watcher):
             return False
         return bool(self._kept_entries())
 
-    def partial(self) -> tuple[Graph, Snapshot] | None:
-        """The step under way as far as it has come; for the thread that computes it."""
-        order = self._kept_entries()
+    def partial(self, sequence: int | None = None) -> tuple[Graph, Snapshot] | None:
+        """The step under way as far as it has come; for the thread that computes it.
+
+        Where it goes as the last step went, it is shown on that step's graph. `sequence` is the
+        number of what was just done.
+        """
+        order = self._kept_entries(partial=True)
         if not order:
             return None
         entries = [self.entries[i] for i in order]
         graph = structure.build(entries, order, self.scopes, self.places)
         graph["key"] = f"partial {hash(tuple(order)) & 0xFFFFFFFF:x} {len(order)}"
+        at = self.by_sequence.get(sequence) if sequence is not None else None
+        current = order.index(at) if at in order else None
         head = self._head(self.recording.step_count, graph, perf_counter(), None)
-        return graph, self._measured({**head, "partial": True}, order).plain()
+        head |= {"partial": True, "current": current}
+        snapshot = self._measured(head, order).plain()
+        if self.last is not None and structure.begins(self.last[0], graph):
+            graph = self.last[0]
+            missing = len(graph["nodes"]) - len(order)
+            snapshot["graph"] = graph["key"]
+            snapshot["rows"] += [{**NOT_YET} for _ in range(missing)]
+        return graph, snapshot
 
     def _keep(self, number: int, end: float) -> None:
         order = self._kept_entries()
@@ -478,6 +502,7 @@ class Recorder(Watcher):
             "measured": self.measuring,
             "failure": failure,
             "partial": False,
+            "current": None,
         }
 
     def _measured(self, head: dict, order: list[int]) -> Measured:
@@ -499,9 +524,10 @@ class Recorder(Watcher):
             {at: c for at, old in enumerate(order) if (c := self.captured.get(old))},
         )
 
-    def _kept_entries(self) -> list[int]:
+    def _kept_entries(self, partial: bool = False) -> list[int]:
         """Where there was a backward pass, ops outside of grad mode (a validation, an update by
-        hand) are not part of the model's graph, nor are leaves that only they used."""
+        hand) are not part of the model's graph, nor are leaves that only they used. Of a partial
+        step it is not known yet what leads to the loss: what comes of the model's outputs may."""
         entries = self.entries
         if not self.went_backward and self.model is None:
             return list(range(len(entries)))
@@ -512,6 +538,8 @@ class Recorder(Watcher):
             of_model = {i for i in of_graph if self._in_model(entries[i])}
             roots = [i for i in self.roots_at if of_model & self._with_sources([i])]
             of_graph = [*of_model, *roots]
+            if partial and not self.went_backward:
+                of_graph = self._descending(of_graph)
         return sorted(self._with_sources(of_graph))
 
     def _with_sources(self, nodes: list[int]) -> set[int]:
@@ -524,6 +552,15 @@ class Recorder(Watcher):
                     found.add(origin)
                     stack.append(origin)
         return found
+
+    def _descending(self, ops: list[int]) -> list[int]:
+        """`ops`, and the differentiable ops that take what they made."""
+        found = set(ops)
+        for at, entry in enumerate(self.entries):
+            differentiable = entry.kind == "op" and entry.tensor and entry.tensor[1]
+            if differentiable and any(made in found for _, made, _ in entry.inputs):
+                found.add(at)
+        return list(found)
 
     def _in_model(self, entry: Entry) -> bool:
         scope = entry.scope

@@ -206,20 +206,35 @@ class Recording:
 
     def edit(self, node: int, index: tuple[int, ...], value: float, step: int = -1) -> Future:
         """Write `value` into the parameter or buffer that is `node` in the graph of `step`, between
-        two steps. Raises LookupError where the tensor is gone, IndexError for a bad index."""
+        two steps; the Future brings the number that was there. Raises LookupError where the tensor
+        is gone, IndexError for a bad index."""
+        tensor = self._tensor(node, step)
+        tensor._array[index]  # raises where the index is no good
+
+        def write() -> Any:
+            former = tensor._array[index].item()
+            tensor._array[index] = value
+            tensor.version().written("an edit in a view", None)
+            return former
+
+        return self.between_steps(write)
+
+    def read(self, node: int, index: tuple[int | slice, ...] = (), step: int = -1) -> Future:
+        """Copy what is at `index` of the parameter or buffer that is `node` in the graph of `step`,
+        as it is now, between two steps. Raises LookupError where the tensor is gone."""
+        tensor = self._tensor(node, step)
+        return self.between_steps(
+            lambda: capture.copied(tensor._array[(*index, ...)], capture.LIMIT)
+        )
+
+    def _tensor(self, node: int, step: int) -> Any:
         graph = self.graph(step)
         reference = self._tensors.get(capture.signatures(graph)[node])
         tensor = reference() if reference is not None else None
         if tensor is None:
             name = graph["nodes"][node]["name"]
             raise LookupError(f"'{name}' is not there any more, or is no parameter or buffer")
-        tensor._array[index]  # raises where the index is no good
-
-        def write() -> None:
-            tensor._array[index] = value
-            tensor.version().written("an edit in a view", None)
-
-        return self.between_steps(write)
+        return tensor
 
     def _remember(self, leaves: dict[int, Any], graph: Graph) -> None:
         """Weakly, the tensors behind the parameters and buffers of the newest graph."""

@@ -159,5 +159,6 @@ class Snapshot(TypedDict):
     measured: bool  # were statistics taken in this step?
     failure: Failure | None
     partial: bool  # the step is under way: what has not run yet has no node, or None in its row
+    current: int | None  # the node just done, where a step is shown op by op
     rows: list[Row]  # one per node of the graph, in its order
     contributions: list[Contribution]  # of tensors with several consumers, where measured

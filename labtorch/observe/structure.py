@@ -73,6 +73,20 @@ def build(
     return {"key": "", "nodes": nodes, "edges": edges, "scopes": plain_scopes}
 
 
+def begins(graph: Graph, part: Graph) -> bool:
+    """Is `part` what `graph` begins with? Then its nodes have the same numbers in both."""
+    count = len(part["nodes"])
+    return (
+        _identities(graph["nodes"][:count]) == _identities(part["nodes"])
+        and [e for e in graph["edges"] if e["target"] < count] == part["edges"]
+        and graph["scopes"][: len(part["scopes"])] == part["scopes"]
+    )
+
+
+def _identities(nodes: list) -> list[tuple]:
+    return [(n["kind"], n["name"], n["scope"], n["shape"], n["source"]) for n in nodes]
+
+
 def _nbytes(shape: tuple, dtype: np.dtype) -> int:
     return int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
 

@@ -12,9 +12,10 @@ from .shared.cursor import TimeCursor
 from .shared.view import View
 from .shared.words import language
 from .tensors import TensorsView, broadcast, tensors
-from .training import TrainingPanel, train
+from .training import ComparisonView, TrainingPanel, compare, progress, train
 
 __all__ = [
+    "ComparisonView",
     "Dashboard",
     "GraphView",
     "TensorsView",
@@ -22,8 +23,10 @@ __all__ = [
     "TrainingPanel",
     "View",
     "broadcast",
+    "compare",
     "graph",
     "language",
+    "progress",
     "tensors",
     "train",
     "watch",

@@ -143,6 +143,7 @@ class GraphView(View):
                 for item in self.scene["items"]
                 if item["node"] is not None
             },
+            "current": self._current(snapshot),
             "failure": self._failure(snapshot),
             "pane": self._pane(step, graph, snapshot),
             "rows": self._table(rows) if self._tabled else None,
@@ -232,6 +233,11 @@ class GraphView(View):
                     self.refresh(now=True)
 
         return command
+
+    def _current(self, snapshot: Any) -> str | None:
+        """The box that holds the node just done, where the step is shown op by op."""
+        node = snapshot.get("current")
+        return None if node is None else self._owner[node]
 
     def _failure(self, snapshot: Any) -> dict[str, Any] | None:
         failure = snapshot["failure"]

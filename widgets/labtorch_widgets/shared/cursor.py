@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from .live import Publisher, at_the_end_of_cells
+from .live import Publisher, at_the_end_of_cells, between_cells
 from .source import Graph, Recording, SingleStep, Snapshot
 
 Watch = Callable[..., None]  # (*, now: bool)
@@ -163,4 +163,5 @@ def _watched(model: Any) -> Any:
 
     session = observe.watching(model)
     at_the_end_of_cells(session.end_step)
+    between_cells(session.recording)
     return session.recording

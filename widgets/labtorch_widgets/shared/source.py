@@ -54,7 +54,13 @@ class Recording(Protocol):
 
     def between_steps(self, act: Callable[[], Any]) -> Future: ...
 
+    def attend(self, step: int | None = None) -> None: ...
+
     def edit(self, node: int, index: tuple[int, ...], value: float, step: int = -1) -> Future: ...
+
+    def read(
+        self, node: int, index: tuple[int | slice, ...] = (), step: int = -1
+    ) -> Future: ...  # the parameter's numbers as they are now
 
     def listen(self, heard: Callable[[], None]) -> Callable[[], None]: ...
 
@@ -80,6 +86,12 @@ class Finished:
         future: Future = Future()
         future.set_result(act())
         return future
+
+    def attend(self, step: int | None = None) -> None:
+        """Nothing waits to be done between steps."""
+
+    def read(self, node: int, index: tuple[int | slice, ...] = (), step: int = -1) -> Future:
+        raise LookupError("nothing is trained here that could be read")
 
     def edit(self, node: int, index: tuple[int, ...], value: float, step: int = -1) -> Future:
         raise LookupError("nothing is trained here that could be edited")

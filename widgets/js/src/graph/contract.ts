@@ -169,6 +169,7 @@ export interface GraphFrame extends Frame {
   time: Span & { shown?: number };
   measured?: boolean;
   glances: Record<string, Glance>;
+  current?: string | null;
   failure: Failure | null;
   pane: Pane | null;
   backward?: Backward | null;
