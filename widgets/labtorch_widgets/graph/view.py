@@ -161,7 +161,8 @@ class GraphView(View):
     def _level(self) -> int:
         if self._depth is None and self._outline is not None:
             self._depth = readable_depth(self._outline)
-        return self._depth or 0
+        depth = self._depth or 0
+        return min(depth, self._outline.deepest) if self._outline else depth
 
     def _lay_out(self) -> None:
         if self._outline is None:
