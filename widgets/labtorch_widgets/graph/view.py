@@ -383,7 +383,7 @@ class GraphView(View):
         assert outline is not None
 
         def toggled(count: int, closed_inside: bool = False) -> dict[str, bool]:
-            """With the first `count` keys set, and the last of them, if so wished, all closed in."""
+            """With the first `count` keys set, and the last, if so wished, all closed in."""
             found = dict(self._toggled)
             for number, key in enumerate(keys[:count], start=1):
                 found[key] = opened
