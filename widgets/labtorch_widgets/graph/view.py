@@ -323,7 +323,8 @@ class GraphView(View):
     def _level(self) -> int:
         if self._depth is None and self._outline is not None:
             self._depth = readable_depth(self._outline)
-        return self._depth or 0
+        depth = self._depth or 0
+        return min(depth, self._outline.deepest) if self._outline else depth
 
     _folded: Folded | None = None
 
@@ -382,7 +383,7 @@ class GraphView(View):
         assert outline is not None
 
         def toggled(count: int, closed_inside: bool = False) -> dict[str, bool]:
-            """With the first `count` keys set, and the last of them, if so wished, all closed in."""
+            """With the first `count` keys set, and the last, if so wished, all closed in."""
             found = dict(self._toggled)
             for number, key in enumerate(keys[:count], start=1):
                 found[key] = opened
