@@ -28,7 +28,7 @@ const SMALLEST = 0.1;
 const LEGIBLE = 0.55; // below this scale the numbers cannot be read
 const LARGEST = 2.5;
 const CALM = 150; // boxes beyond which a change is shown at once, without motion
-const BATCH = 60; // boxes drawn in one go: the page has to answer in between
+const BATCH = 24; // boxes drawn in one go: the page has to answer in between
 
 export class Drawing {
   readonly element: HTMLElement;
