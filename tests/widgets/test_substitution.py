@@ -69,7 +69,7 @@ CASES: list[tuple[str, Callable, tuple]] = [
     ("softmax", lambda x: F.softmax(x, 1), ((4, 3),)),
     ("softmax", lambda x: F.softmax(x, 0), ((4, 3),)),
     ("log_softmax", lambda x: F.log_softmax(x, -1), ((4, 3),)),
-    ("conv1d", lambda x, w, b: F.conv1d(x, w, b, stride=2, padding=1), ((2, 3, 7), (2, 3, 3), (2,))),
+    ("conv1d", lambda x, w, b: F.conv1d(x, w, b, 2, padding=1), ((2, 3, 7), (2, 3, 3), (2,))),
     ("conv2d", lambda x, w, b: F.conv2d(x, w, b), ((2, 2, 5, 5), (3, 2, 3, 3), (3,))),
     ("conv2d", lambda x, w: F.conv2d(x, w, padding=1, dilation=2), ((2, 2, 5, 6), (2, 2, 3, 2))),
     ("conv2d", lambda x, w: F.conv2d(x, w, padding="same"), ((2, 5, 6), (2, 2, 3, 3))),

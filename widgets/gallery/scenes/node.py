@@ -6,7 +6,8 @@ TITLE = {"en": "A node, with its numbers put in", "zh": "打开一个节点：�
 TEXT = {
     "en": "The last layer of a digit classifier: the formula for the element that was clicked, "
     "with the numbers of this step, and the rule's gradients checked by finite differences.",
-    "zh": "手写数字分类器的最后一层：被点击元素的公式代入这一步的数值，并用有限差分检验规则给出的梯度。",
+    "zh": "手写数字分类器的最后一层：被点击元素的公式代入这一步的数值，"
+    "并用有限差分检验规则给出的梯度。",
 }
 CELLS = [
     """\
@@ -42,6 +43,7 @@ for _ in range(60):
     step()
 view.open_node("/model/output:op:linear")
 step()
+view.height = 900
 view
 """,
 ]
@@ -51,5 +53,4 @@ def arrange(page: Any) -> None:
     page.locator(".lt-pane .lt-equation").first.wait_for()
     page.locator(".lt-check button").click()
     page.locator(".lt-badge").first.wait_for()
-    page.locator(".lt-check").evaluate("it => it.scrollIntoView({block: 'nearest'})")
-    page.locator(".lt-pane-body").evaluate("it => it.scrollTop = 0")
+    page.locator(".lt-pane-body").evaluate("it => it.scrollTop = 130")

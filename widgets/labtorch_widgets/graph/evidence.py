@@ -34,35 +34,45 @@ def gather(recording: Any, step: int, graph: Any, snapshot: Any, node: int) -> E
     found.options = {
         name: _read(value) for name, value in graph["nodes"][node]["arguments"].items()
     }
-    try:
-        captured = recording.arrays(node, step)
-    except LookupError:  # the step was let go meanwhile
-        captured = None
-    if captured is not None:
-        return _from_lens(found, captured)
     rows = snapshot["rows"]
-    found.output, found.cotangent = _small(rows[node]["value"]), _small(rows[node]["grad"])
+    found.output, found.cotangent = small(rows[node]["value"]), small(rows[node]["grad"])
     sent = {each["edge"]: each["grad"] for each in snapshot["contributions"]}
     several = {graph["edges"][at]["source"] for at in sent}
     for at, edge in takes:
         if edge["output"] == 0:
-            _put(found.arguments, edge["argument"], _small(rows[edge["source"]]["value"]))
+            _put(found.arguments, edge["argument"], small(rows[edge["source"]]["value"]))
         if at in sent:
-            _put(found.gradients, edge["argument"], _small(sent[at]))
+            _put(found.gradients, edge["argument"], small(sent[at]))
         elif edge["source"] not in several and edge["output"] == 0:
-            _put(found.gradients, edge["argument"], _small(rows[edge["source"]]["grad"]))
+            _put(found.gradients, edge["argument"], small(rows[edge["source"]]["grad"]))
+    try:
+        captured = recording.arrays(node, step)
+    except LookupError:  # the step was let go meanwhile, or is under way
+        captured = None
+    if captured is not None:
+        _add(found, captured, graph["nodes"][node]["shape"])
     return found
 
 
-def _from_lens(found: Evidence, captured: Any) -> Evidence:
+def _add(found: Evidence, captured: Any, shape: list[int]) -> None:
+    """What a lens kept: all of it, or a part where nothing better is there."""
     found.captured = captured
     if captured.outputs:
-        found.output, found.cotangent = captured.outputs[0], captured.cotangents[0]
-    for name, array in captured.arguments.items():
-        _put(found.arguments, name, array)
-    for name, array in captured.gradients.items():
-        _put(found.gradients, name, array)
-    return found
+        found.output = _better(captured.outputs[0], found.output, shape)
+        found.cotangent = _better(captured.cotangents[0], found.cotangent, shape)
+    for mine, theirs in (
+        (found.arguments, captured.arguments),
+        (found.gradients, captured.gradients),
+    ):
+        for name, array in theirs.items():
+            _put(mine, name, _better(array, mine.get(name), found.shapes.get(name)))
+
+
+def _better(
+    array: np.ndarray | None, known: np.ndarray | None, shape: list[int] | None
+) -> np.ndarray | None:
+    whole = array is not None and (shape is None or list(array.shape) == list(shape))
+    return array if whole or known is None else known
 
 
 def _put(into: dict[str, np.ndarray], name: str, array: np.ndarray | None) -> None:
@@ -70,7 +80,7 @@ def _put(into: dict[str, np.ndarray], name: str, array: np.ndarray | None) -> No
         into[name] = array
 
 
-def _small(summary: Any) -> np.ndarray | None:
+def small(summary: Any) -> np.ndarray | None:
     """The tensor itself, where its thumbnail holds every element."""
     thumbnail = summary and summary["thumbnail"]
     if not thumbnail or not thumbnail["exact"]:

@@ -133,5 +133,6 @@ def _written(line: dict[str, Any] | None) -> dict[str, Any] | None:
         return None
     return line | {
         "value": plain(line["value"], 9),
-        "pieces": [mathml(piece) for piece in pieces(line["latex"])],
+        # a sign that begins a line stands between two things all the same
+        "pieces": [mathml("{} " * (i > 0) + it) for i, it in enumerate(pieces(line["latex"]))],
     }

@@ -115,7 +115,7 @@ def number(value: float) -> str:
 def factor(value: float) -> str:
     """A number beside a dot or below a power: in parentheses, if it is more than digits."""
     text = number(value)
-    return f"({text})" if text.startswith("-") or "cdot" in text else text
+    return f"({{{text}}})" if text.startswith("-") or "cdot" in text else text
 
 
 def product(*values: float) -> str:

@@ -15,12 +15,14 @@ from ..shared.numbers import plain
 from ..shared.view import View, bundle
 from ..shared.words import word
 from . import export as files
+from .backward import BackwardPass
 from .detail import describe, glance, measures
 from .difference import Changes, Union, union
 from .fold import Folded, Outline
 from .inspection import Inspection
 from .layout import lay_out, readable_depth
 from .overlay import MEASURES, overlay
+from .saved import Memory
 from .search import Index
 from .still import draw, subtitle
 
@@ -58,6 +60,9 @@ class GraphView(View):
         self._outline: Outline | None = None
         self._opened: str | None = None  # key of the node in the pane
         self._inspection: Inspection | None = None  # of that node
+        self._turn: int | None = None  # where the backward pass is gone through, how far it is
+        self._memory: tuple[Any, Memory] | None = None  # of the step shown
+        self._dotted = False  # are the edges of tensors kept for backward to be seen?
         self._tabled = False
         self._outlines: dict[str, tuple[Outline, Union | None]] = {}
         self._union: Union | None = None  # with the step that is compared with
@@ -71,6 +76,8 @@ class GraphView(View):
             "open": self.open_node,
             "close": self.close_node,
             "table": self._on_table,
+            "backward": self.go_backward,
+            "kept": self._on_kept,
             "alike": self.toggle_alike,
             "repeats": self.unroll,
             "overlay": self.colour_by,
@@ -244,6 +251,18 @@ class GraphView(View):
             self._opened = None
             self.detail = None
 
+    def go_backward(self, at: int | None = 0) -> None:
+        """Go through the backward pass: to its stop `at`, counted from the loss; None leaves it."""
+        with self._lock:
+            found = None if at is None else self.cursor.look()
+            self._turn = None
+            if found is not None:
+                self._turn = -1
+                stops = self._pass(found[2]).stops
+                if stops and at is not None:
+                    self._turn = stops[max(0, min(int(at), len(stops) - 1))].turn
+            self.refresh(now=True)
+
     def close(self) -> None:
         self._inspect(None)
         super().close()
@@ -267,16 +286,23 @@ class GraphView(View):
         step, graph, snapshot = found
         self._look_at(step, graph)
         rows = snapshot["rows"]
+        backward, turn = self._backward(snapshot)
+        memory = self._remember(step, graph, rows)
         return {
+            "backward": backward,
+            "memory": memory.at(turn) if memory.total else None,
+            "kept": memory.drawn(self._owner, turn) if self._dotted else None,
             "time": span | {"shown": step},
             "measured": snapshot["measured"],
             "duration": plain(snapshot["duration"]),
             "loss": plain(snapshot["loss"]),
             "glances": {
                 item["key"]: glance(rows[item["node"]])
+                | ({} if backward is None or item["key"] in backward["reached"] else {"grad": None})
                 for item in self.scene["items"]
                 if item["node"] is not None and item["node"] < len(rows)
             },
+            "current": self._current(snapshot),
             "failure": self._failure(snapshot),
             "nonfinite": self._nonfinite(snapshot),
             "overlay": self._overlay(rows),
@@ -504,6 +530,29 @@ class GraphView(View):
         row = snapshot["rows"][node]
         return measures(row) | self._inspection.frame(step, graph, snapshot, node)
 
+    def _pass(self, snapshot: Any) -> BackwardPass:
+        assert self._outline is not None
+        return BackwardPass(self._outline, self._owner, snapshot)
+
+    def _backward(self, snapshot: Any) -> tuple[dict[str, Any] | None, int | None]:
+        """The backward pass where it is gone through, and the last turn that is done."""
+        if self._turn is None:
+            return None, None
+        steps = self._pass(snapshot)
+        at = steps.place(self._turn)
+        return steps.frame(at), steps.turn_after(at)
+
+    def _remember(self, step: int, graph: Any, rows: list[Any]) -> Memory:
+        marker = (step, graph["key"])
+        if self._memory is None or self._memory[0] != marker:
+            self._memory = (marker, Memory(graph, rows))
+        return self._memory[1]
+
+    def _on_kept(self, show: bool) -> None:
+        with self._lock:
+            self._dotted = bool(show)
+            self.refresh(now=True)
+
     def _inspect(self, inspection: Inspection | None) -> None:
         if self._inspection is not None:
             self._inspection.close()
@@ -519,6 +568,11 @@ class GraphView(View):
                     self.refresh(now=True)
 
         return command
+
+    def _current(self, snapshot: Any) -> str | None:
+        """The box that holds the node just done, where the step is shown op by op."""
+        node = snapshot.get("current")
+        return None if node is None else self._owner[node]
 
     def _failure(self, snapshot: Any) -> dict[str, Any] | None:
         failure = snapshot["failure"]

@@ -151,6 +151,48 @@ export interface Checked {
   reason: "" | "cut" | "random" | "complex" | "other";
 }
 
+/** One stop of the backward pass. */
+export interface Backward {
+  at: number;
+  count: number;
+  reached: string[];
+  item?: string;
+  kind?: "op" | "leaf" | "scope";
+  name?: string;
+  norm?: Num | null;
+  operations?: number;
+  leaves?: number;
+  edges?: { key: string; norm: Num | null; now: boolean }[];
+  sent?: { argument: string; to: string; mathml: string; latex: string; norm: Num | null }[];
+  fans?: Fan[];
+}
+
+/** Contributions of the consumers of one tensor, adding up. */
+export interface Fan {
+  name: string;
+  key: string;
+  parts: { from: string; arrived: boolean; now: boolean; norm: Num | null; slab: Slab | null }[];
+  arrived: number;
+  count: number;
+  sum: Slab | null;
+  norm: Num | null;
+}
+
+/** Bytes kept for backward: over the whole step, and now. */
+export interface Meter {
+  total: number;
+  lasting: number;
+  now: number;
+  curve: number[];
+  top: number;
+  at: number;
+}
+
+export interface Kept {
+  edges: Record<string, number>;
+  items: Record<string, Record<string, number>>;
+}
+
 export interface TableRow extends Glance {
   key: string;
   name: string;
@@ -164,11 +206,15 @@ export interface GraphFrame extends Frame {
   time: Span & { shown?: number };
   measured?: boolean;
   glances: Record<string, Glance>;
+  current?: string | null;
   failure: Failure | null;
   nonfinite: { first: string; keys: string[] } | null;
   overlay: Overlay | null;
   changes: number[]; // steps at which the graph changed
   pane: Pane | null;
+  backward?: Backward | null;
+  memory?: Meter | null;
+  kept?: Kept | null;
   rows: TableRow[] | null;
 }
 

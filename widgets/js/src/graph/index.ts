@@ -11,6 +11,8 @@ import { Drawing } from "./drawing";
 import { menu } from "./menu";
 import { MEASURES, scale } from "./overlay";
 import { NodePane } from "./pane";
+import { mark, Player } from "./backward";
+import { dot, SavedMeter } from "./saved";
 import { search } from "./search";
 import "./graph.css";
 import "./tools.css";
@@ -44,6 +46,12 @@ function render({ model, el }: RenderProps) {
     check: () => host.send("check"),
   });
 
+  const player = new Player(word, (at) => host.send("backward", { at }));
+  const meter = new SavedMeter(word, (show) => host.send("kept", { show }));
+  const overlay = () => {
+    dot(drawing.element, host.frame.kept, word);
+    mark(drawing.element, host.frame.backward);
+  };
   const title = h("h2");
   const step = h("span", { class: "lt-quiet", "data-role": "step" });
   const levelName = h("span", { class: "lt-quiet" });
@@ -72,6 +80,8 @@ function render({ model, el }: RenderProps) {
     title,
     step,
     h("div", { class: "lt-group lt-push" }, finder.element, levels, colours),
+    meter.element,
+    player.opener,
     toggleTable,
     more.element,
   );
@@ -93,8 +103,11 @@ function render({ model, el }: RenderProps) {
     compared.element,
     notice,
     main,
+    player.element,
     legend,
   );
+  el.addEventListener("keydown", (event) => player.key(event), true);
+  host.cleanup(() => player.pause());
 
   function unfold(by: number): void {
     host.send("depth", { depth: scene().depth + by });
@@ -153,6 +166,7 @@ function render({ model, el }: RenderProps) {
     drawing.draw(now);
     drawing.fill(host.frame);
     drawing.mark(detail()?.key ?? null);
+    overlay();
   }
 
   function drawTable(frame: GraphFrame): void {
@@ -191,6 +205,9 @@ function render({ model, el }: RenderProps) {
     drawLegend();
     if (scene().items?.length) drawing.fill(frame);
     pane.fill(detail(), frame.pane, frame.measured !== false);
+    player.draw(frame.backward);
+    meter.draw(frame.memory);
+    overlay();
     drawTable(frame);
     const { failure } = frame;
     // Inside a training panel the panel says it.

@@ -37,9 +37,12 @@ interface Options {
   hover?(index: number[] | null): void;
   symlog?: boolean;
   width?: number;
+  bare?: boolean; // the picture alone
 }
 
 const GAP = 7;
+const HEIGHT = 240;
+const BARE_HEIGHT = 80;
 const READABLE = { rows: 10, columns: 6, cells: 60 };
 const DECADES = 1e3; // the logarithmic scale tells sizes down to a thousandth of the largest apart
 
@@ -62,6 +65,7 @@ export class ArrayView {
   private here: number | null = null; // the cell under the pointer or the keyboard
   private picked: number[] | null = null;
   private lit = new Set<number>();
+  private later = 0;
 
   constructor(
     private readonly word: Word,
@@ -88,6 +92,8 @@ export class ArrayView {
       h("div", { class: "lt-array-foot" }, this.scale, this.notes, this.scaleButton, this.modeButton),
       this.reading,
     );
+    this.element.classList.toggle("lt-bare-array", options.bare ?? false);
+    if (options.bare) this.stage.removeAttribute("tabindex");
     this.canvas.addEventListener("mousemove", (event) => this.point(this.cellAt(event)));
     this.canvas.addEventListener("mouseleave", () => this.point(null));
     this.canvas.addEventListener("click", (event) => this.choose(this.cellAt(event)));
@@ -170,7 +176,11 @@ export class ArrayView {
     const fits = (columns: number) =>
       Math.floor((room - GAP * (columns - 1)) / Math.max(1, columns * width));
     while (slab.facets.length < 2 && across > 1 && fits(across) < 7) across = Math.ceil(across / 2);
-    const size = Math.max(3, Math.min(22, fits(across)));
+    // A tall picture shrinks as long as its cells can be told apart; then it scrolls.
+    const tall = this.options.bare
+      ? Math.floor(BARE_HEIGHT / Math.max(1, height))
+      : Math.max(9, Math.floor(HEIGHT / Math.max(1, height)));
+    const size = Math.max(2, Math.min(22, fits(across), tall));
     return { across, count, size, height, width };
   }
 
@@ -198,6 +208,7 @@ export class ArrayView {
   // Drawing
 
   private asNumbers(): boolean {
+    if (this.options.bare) return false;
     if (this.reads !== null || !this.slab) return this.reads ?? false;
     const [height, width] = this.plane();
     return (
@@ -222,6 +233,7 @@ export class ArrayView {
       `+${spoken(slab.limit, 2)}`,
     );
     set(this.stage, {
+      role: this.options.bare ? "img" : "group",
       "aria-label": `${this.options.name}, ${word("pane.heat", { shape: shapeText(slab.of) })}. ${word("array.help")}`,
     });
     this.notes.textContent = this.remarks().join(" · ");
@@ -332,6 +344,14 @@ export class ArrayView {
   private paint(): void {
     const { slab } = this;
     if (!slab || !this.values.length) return;
+    if (!this.element.isConnected) {
+      // Colours are the style sheet's: there are none until the element is in its place.
+      this.later ||= requestAnimationFrame(() => {
+        this.later = 0;
+        if (this.element.isConnected) this.paint();
+      });
+      return;
+    }
     if (this.asNumbers()) {
       for (const box of this.grid.querySelectorAll<HTMLElement>("td")) {
         const cell = Number(box.dataset.cell);
@@ -434,6 +454,15 @@ export class ArrayView {
     this.reading.textContent = `[${this.indexOf(cell).join(", ")}] = ${exact}`;
   }
 
+  /** Scrolls so that the cell under the keyboard is in sight. */
+  private reveal(cell: number): void {
+    const { y } = this.place(cell);
+    const { size } = this.layout();
+    const { scrollTop, clientHeight } = this.stage;
+    if (y < scrollTop) this.stage.scrollTop = y;
+    else if (y + size > scrollTop + clientHeight) this.stage.scrollTop = y + size - clientHeight;
+  }
+
   private choose(cell: number | null): void {
     if (cell !== null) this.options.pick?.(this.indexOf(cell));
   }
@@ -474,6 +503,7 @@ export class ArrayView {
     event.stopPropagation();
     if (next === null) return;
     this.point(next);
+    this.reveal(next);
     if (this.asNumbers()) {
       const boxes = this.grid.querySelectorAll<HTMLElement>("td");
       for (const box of boxes) box.tabIndex = Number(box.dataset.cell) === next ? 0 : -1;
