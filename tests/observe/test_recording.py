@@ -267,6 +267,15 @@ def test_a_module_called_twice_makes_two_scopes():
     assert len([n for n in graph["nodes"] if n["kind"] == "parameter"]) == 2
 
 
+def test_parameters_of_modules_that_are_not_called_have_their_names():
+    attention = nn.MultiheadAttention(4, 2)
+    x = torch.ones(3, 1, 4)
+    with observe.record() as recording:
+        attention(x, x, x)[0].sum().backward()
+    held = {n["name"] for n in recording.graph()["nodes"] if n["kind"] == "parameter"}
+    assert held == {name for name, _ in attention.named_parameters()}
+
+
 def test_views_of_a_recording_are_plain_data():
     recording = recorded(2)
     json.dumps([recording.graph(), recording.snapshot(), recording.diff(0, 1)], allow_nan=False)

@@ -323,8 +323,7 @@ class GraphView(View):
     def _level(self) -> int:
         if self._depth is None and self._outline is not None:
             self._depth = readable_depth(self._outline)
-        depth = self._depth or 0
-        return min(depth, self._outline.deepest) if self._outline else depth
+        return self._depth or 0
 
     _folded: Folded | None = None
 
@@ -383,7 +382,7 @@ class GraphView(View):
         assert outline is not None
 
         def toggled(count: int, closed_inside: bool = False) -> dict[str, bool]:
-            """With the first `count` keys set, and the last, if so wished, all closed in."""
+            """With `count` keys set, and, if so wished, all inside of the last of them closed."""
             found = dict(self._toggled)
             for number, key in enumerate(keys[:count], start=1):
                 found[key] = opened
