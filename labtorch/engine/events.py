@@ -67,7 +67,18 @@ def emit(thread: Thread, event: str, *details: Any) -> None:
                     stacklevel=3,
                 )
     finally:
+        if thread.leaving:
+            watchers = tuple(w for w in watchers if w not in thread.leaving)
+            thread.leaving = ()
         thread.watchers = watchers
+
+
+def detach(thread: Thread, watcher: Watcher) -> None:
+    """Tell `watcher` no more, also from inside of what it is being told."""
+    if watcher in thread.watchers:
+        thread.watchers = tuple(w for w in thread.watchers if w is not watcher)
+    else:
+        thread.leaving = (*thread.leaving, watcher)
 
 
 def op_begun(thread: Thread, op: Op, args: tuple, arrays: list) -> Call:
@@ -103,7 +114,7 @@ def watch(watcher: Watcher) -> Iterator[Watcher]:
     try:
         yield watcher
     finally:
-        thread.watchers = tuple(w for w in thread.watchers if w is not watcher)
+        detach(thread, watcher)
 
 
 def mark_step() -> None:

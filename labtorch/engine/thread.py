@@ -25,6 +25,7 @@ class Thread:
         "scope",
         "function",
         "watchers",
+        "leaving",
         "saved_hooks",
         "make_node",
         "after_backward",
@@ -37,6 +38,7 @@ class Thread:
         self.scope: tuple | None = None  # (outer scope, weak reference to the module, call number)
         self.function: str | None = None  # the outermost public function that is running
         self.watchers: tuple[Any, ...] = ()
+        self.leaving: tuple[Any, ...] = ()  # watchers detached while they were being told something
         self.saved_hooks: tuple[Any, ...] = ()  # (pack, unpack) pairs, the innermost last;
         # or the message with which more of them are refused
         # what makes a node: the class itself, or, where saved tensors are packed or calls traced,

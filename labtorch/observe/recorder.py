@@ -85,6 +85,7 @@ class Recorder(Watcher):
         self.start = self.ended = self.began = perf_counter()
         self.credit = 0.0
         self.known: dict[tuple, Graph] = {}
+        self.known_nodes = 0
         self.sources: dict[tuple[int, int], int] = {}
         self.places: list[tuple[CodeType, int]] = []
         self.names: dict[tuple[int, int], str] = {}
@@ -406,10 +407,11 @@ class Recorder(Watcher):
         if kept:
             self._keep(number, end)
         self.recording.step_count = number + 1
+        spent = self.spent
         self._begin()
         self.recording.attend(step=number if kept else None)
         if kept:
-            self.credit -= perf_counter() - end + self.spent
+            self.credit -= perf_counter() - end + spent
         self.recording._tell()
 
     def _is_step(self) -> bool:
@@ -496,16 +498,21 @@ class Recorder(Watcher):
             i for i, e in enumerate(entries) if e.kind == "op" or e.op and not self.went_backward
         ]
         if self.model is not None:
-            of_graph = [i for i in of_graph if self._in_model(entries[i])] + self.roots_at
-        keep = set(of_graph)
-        for i in of_graph:
-            stack = [source for _, source, _ in entries[i].inputs]
-            while stack:
-                each = stack.pop()
-                if each not in keep:
-                    keep.add(each)
-                    stack += [source for _, source, _ in entries[each].inputs]
-        return sorted(keep)
+            of_model = {i for i in of_graph if self._in_model(entries[i])}
+            roots = [i for i in self.roots_at if of_model & self._with_sources([i])]
+            of_graph = [*of_model, *roots]
+        return sorted(self._with_sources(of_graph))
+
+    def _with_sources(self, nodes: list[int]) -> set[int]:
+        """These entries and all that they were computed from."""
+        found = set(nodes)
+        stack = list(found)
+        while stack:
+            for _, origin, _ in self.entries[stack.pop()].inputs:
+                if origin not in found:
+                    found.add(origin)
+                    stack.append(origin)
+        return found
 
     def _in_model(self, entry: Entry) -> bool:
         scope = entry.scope
@@ -524,8 +531,10 @@ class Recorder(Watcher):
         key = (notes, tuple(self.scopes))
         graph = self.known.get(key)
         if graph is None:
-            if len(self.known) >= 256:  # control flow that never repeats: start anew, stay bounded
+            self.known_nodes += len(entries)
+            if self.known_nodes > MOST_NODES:  # control flow that never repeats: stay bounded
                 self.known.clear()
+                self.known_nodes = len(entries)
             graph = structure.build(entries, order, self.scopes, self.places)
             graph["key"] = hashlib.sha256(repr(graph).encode()).hexdigest()[:16]
             self.known[key] = graph

@@ -10,7 +10,7 @@ import random
 import tempfile
 import threading
 import weakref
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from pathlib import Path
@@ -22,7 +22,12 @@ from labtorch.observe.snapshot import Graph, Snapshot
 
 LOSSES = 4096  # points that the loss line keeps, at most
 ROW_BYTES = 260  # of a row without its probes
+NODE_BYTES, EDGE_BYTES = 3000, 500  # of a graph, about
 PROBED = ("value", "grad", "update")
+
+
+def _size(graph: Graph) -> int:
+    return NODE_BYTES * len(graph["nodes"]) + EDGE_BYTES * len(graph["edges"])
 
 
 class Measured:
@@ -74,6 +79,7 @@ class Recording:
         self.step_count = 0  # steps that ended, kept or not
         self._lock = threading.Lock()
         self._graphs: dict[str, Graph] = {}
+        self._uses: Counter[str] = Counter()  # kept steps of each graph
         self._recent: dict[int, Measured] = {}
         self._earlier: dict[int, Measured] = {}
         self._nbytes = 0
@@ -223,12 +229,12 @@ class Recording:
                 self._stride *= 2
                 self._losses = [p for p in self._losses if p[0] % self._stride == 0]
 
-    def _knows(self, key: str) -> bool:
-        return key in self._graphs
-
     def _add(self, graph: Graph, measured: Measured) -> None:
         with self._lock:
-            self._graphs.setdefault(graph["key"], graph)
+            if graph["key"] not in self._graphs:
+                self._graphs[graph["key"]] = graph
+                self._nbytes += _size(graph)
+            self._uses[graph["key"]] += 1
             self._measured += 1
             self._recent[measured.head["step"]] = measured
             self._nbytes += measured.nbytes
@@ -237,9 +243,6 @@ class Recording:
             while self._nbytes > self.cap and len(self._recent) + len(self._earlier) > 1:
                 pool = self._earlier or self._recent
                 self._forget(pool, next(iter(pool)))
-            if len(self._graphs) > 64:
-                used = {m.head["graph"] for m in (*self._recent.values(), *self._earlier.values())}
-                self._graphs = {k: g for k, g in self._graphs.items() if k in used}
 
     def _retire(self) -> None:
         """The oldest recent step joins the sample of earlier ones, or is let go (reservoir)."""
@@ -255,8 +258,14 @@ class Recording:
             self._forget(self._recent, oldest)
 
     def _forget(self, pool: dict[int, Measured], step: int) -> None:
-        self._nbytes -= pool.pop(step).nbytes
+        gone = pool.pop(step)
+        self._nbytes -= gone.nbytes
         self._evicted += 1
+        key = gone.head["graph"]
+        self._uses[key] -= 1
+        if not self._uses[key]:
+            del self._uses[key]
+            self._nbytes -= _size(self._graphs.pop(key))
 
     # ---------------------------------------------------------------- read by everybody
     @property

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from labtorch.engine.events import detach
 from labtorch.engine.thread import current
 from labtorch.observe.recorder import Recorder
 from labtorch.observe.recording import Recording
@@ -41,12 +42,16 @@ class Session:
 
     def stop(self) -> None:
         """End the step under way and record no more."""
-        thread, self.recording.thread = self.recording.thread, None
-        if thread is not None:
-            thread.watchers = tuple(w for w in thread.watchers if w is not self.recorder)
+        if self.recording.thread is not None:
+            self._leave()
             self.recorder.step_marked()
         self.recording.attend()
         self.recording._tell()
+
+    def _leave(self) -> None:
+        thread, self.recording.thread = self.recording.thread, None
+        if thread is not None:
+            detach(thread, self.recorder)
 
     def end_step(self) -> None:
         """End the step under way, where no optimizer does: at the end of a notebook cell."""
@@ -91,5 +96,6 @@ def watching(model: Any, **options: Any) -> Session:
         options = {"head_start": 0.25} | options
         session = _sessions[model] = Session(model, **options)
         session.start()
-        weakref.finalize(model, session.stop)
+        # no more than that: a model may be collected at any moment, in the middle of an event too
+        weakref.finalize(model, session._leave)
     return session

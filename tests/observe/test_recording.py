@@ -412,3 +412,30 @@ def test_ops_know_the_function_that_called_them():
     ops = [(n["name"], n["function"]) for n in recording.graph()["nodes"] if n["kind"] == "op"]
     assert ("linalg_vector_norm", "norm") in ops
     assert ("sum", None) in ops and ("add", None) in ops
+
+
+@pytest.mark.parametrize("budget", [0.0, 0.05])
+def test_measuring_takes_no_more_than_its_share_of_the_time(budget, monkeypatch):
+    from labtorch.observe import recorder, summary
+
+    now = 0.0
+
+    def clock():
+        return now
+
+    class Slow(summary.Probe):
+        def __init__(self, array):
+            nonlocal now
+            now += 0.01
+            super().__init__(array)
+
+    monkeypatch.setattr(recorder, "perf_counter", clock)
+    monkeypatch.setattr(recorder, "Probe", Slow)
+    model, sgd, step = training()
+    with observe.record(budget=budget) as recording:
+        for _ in range(500):
+            now += 0.1  # what the step itself takes
+            step()
+    probes = len(recording.steps) * 20
+    assert len(recording.steps) > 3 if budget else recording.steps == [0, 1, 2]
+    assert (probes - 60) * 0.01 <= budget * 500 * 0.1 + 0.01 * 20

@@ -6,10 +6,21 @@
 Views read recordings (`labtorch.observe`) and nothing else of the engine.
 """
 
+from .dashboard import Dashboard, watch
 from .graph import GraphView, graph
 from .shared.cursor import TimeCursor
 from .shared.view import View
 from .shared.words import language
 from .training import TrainingPanel, train
 
-__all__ = ["GraphView", "TimeCursor", "TrainingPanel", "View", "graph", "language", "train"]
+__all__ = [
+    "Dashboard",
+    "GraphView",
+    "TimeCursor",
+    "TrainingPanel",
+    "View",
+    "graph",
+    "language",
+    "train",
+    "watch",
+]

@@ -48,6 +48,12 @@ class TimeCursor:
             return None
         return steps[-1] if self._at is None else nearest(steps, self._at)
 
+    @property
+    def moment(self) -> tuple[Any, ...]:
+        """What changes when there is something new to show: step, newest step, step under way."""
+        steps = self.recording.steps
+        return self.step, steps[-1] if steps else None, self.recording.present
+
     def move(self, step: int | None) -> None:
         """Go to `step`, or, with None, follow the newest step from now on."""
         self._at = None if step is None else int(step)

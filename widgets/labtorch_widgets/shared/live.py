@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     from .cursor import TimeCursor
 
-INTERVAL = 0.1  # seconds between two publications
+INTERVAL = 0.1  # seconds between two publications, at least
+SHARE = 0.03  # of the time that views may take from a training while nobody steers it
+PAUSE = 1.0  # seconds between two publications, at most
+QUIET = 0.4  # seconds without news after which views are told again: they may have skipped the last
 
 
 class Publisher:
@@ -36,18 +39,20 @@ class Publisher:
         self._thread.join()
 
     def _run(self) -> None:
+        settled = True
         while True:
-            self.news.wait()
+            settled = not self.news.wait(None if settled else QUIET)
             self.news.clear()
             last = self._ended is not None and self._ended()
             cursor = self._cursor()
             if cursor is None:
                 break
-            cursor.advance(now=last or cursor.recording.thread is None)
+            began = time.monotonic()
+            cursor.advance(now=last or settled)
             if last:
                 break
             del cursor
-            time.sleep(INTERVAL)
+            time.sleep(min(PAUSE, max(INTERVAL, (time.monotonic() - began) / SHARE)))
         self._unlisten()
 
 

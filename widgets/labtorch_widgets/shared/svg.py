@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
+
+SIZE = re.compile(r'<svg [^>]*?width="([\d.]+)" height="([\d.]+)"')
 
 
 def tag(name: str, *children: str, **attributes: object) -> str:
@@ -43,6 +46,23 @@ def notice(sentence: str) -> str:
     """A picture that only says why there is none yet."""
     words = text(sentence, 360, 44, text_anchor="middle", fill="#59636e")
     return picture(720, 80, sentence, words)
+
+
+def stacked(pictures: list[str], gap: float = 12) -> str:
+    """Several whole pictures, one below the other, in one."""
+    sizes = [tuple(map(float, SIZE.search(each).groups())) for each in pictures]  # type: ignore[union-attr]
+    width, placed, y = max(width for width, _ in sizes), [], 0.0
+    for each, (_, height) in zip(pictures, sizes, strict=True):
+        placed.append(each.replace("<svg ", f'<svg y="{_short(y)}" ', 1))
+        y += height + gap
+    return tag(
+        "svg",
+        *placed,
+        xmlns="http://www.w3.org/2000/svg",
+        viewBox=f"0 0 {_short(width)} {_short(y - gap)}",
+        width=width,
+        height=y - gap,
+    )
 
 
 def _short(value: object) -> str:

@@ -39,6 +39,8 @@ class View(anywidget.AnyWidget):
     one, so a slow browser slows neither the training nor itself.
     """
 
+    each_step = False  # does a step that was not measured change what the view shows?
+
     language = traitlets.Unicode("en").tag(sync=True)
     frame = traitlets.Dict().tag(sync=True)
 
@@ -48,8 +50,10 @@ class View(anywidget.AnyWidget):
         self._serial = 0
         self._sent_at = 0.0
         self._waiting = self._stale = False
-        self.commands: dict[str, Callable[..., None]] = {
+        self._shown: Any = None
+        self.commands: dict[str, Callable[..., Any]] = {
             "drawn": self._on_drawn,
+            "hello": lambda: None,  # is anybody there?
             "seek": lambda step=None: self.cursor.move(step),
             "shift": lambda count: self.cursor.shift(int(count)),
         }
@@ -78,11 +82,15 @@ class View(anywidget.AnyWidget):
     def refresh(self, *, now: bool = False) -> None:
         """Send a frame, or, unless `now`, let it wait until the browser has drawn the last."""
         with self._lock:
+            shown = self.cursor.moment
+            if not now and not self.each_step and shown == self._shown:
+                return
             elapsed = time.monotonic() - self._sent_at
             if self._waiting and not now and elapsed < PATIENCE:
                 self._stale = True
                 return
             self._serial += 1
+            self._shown = shown
             frame = self.make_frame() | {"serial": self._serial}
             self._waiting, self._stale, self._sent_at = True, False, time.monotonic()
             self.frame = frame
@@ -101,18 +109,30 @@ class View(anywidget.AnyWidget):
         return self.summary()
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        self.refresh(now=True)  # the picture is of this moment
         bundle_and_metadata = super()._repr_mimebundle_(**kwargs)
         return with_still(bundle_and_metadata, self.summary(), self.still())
 
     # Messages from the browser
 
     def _on_message(self, _widget: Any, content: Any, _buffers: Any) -> None:
-        """Run the command a message names; a message that names none is not for us."""
-        if not isinstance(content, dict):
+        """Run the command a message names, and answer; a message that names none is not for us.
+
+        Messages come from a page, so anything may be in them: what a command cannot take is told
+        to the page, and changes nothing else.
+        """
+        if not isinstance(content, dict) or not isinstance(content.get("command"), str):
             return
-        values = dict(content)
-        if command := self.commands.get(str(values.pop("command", ""))):
-            command(**values)
+        name = content["command"]
+        if (command := self.commands.get(name)) is None:
+            return
+        complaint = ""
+        try:
+            command(**{key: value for key, value in content.items() if key != "command"})
+        except Exception as error:
+            complaint = f"{name}: {type(error).__name__}: {error}"[:300]
+        if name != "drawn":
+            self.send({"answer": name, "complaint": complaint})
 
     def _on_drawn(self, serial: int) -> None:
         with self._lock:

@@ -27,6 +27,7 @@ class PanelView(View):
 
     _esm = bundle("training.js")
     _css = bundle("training.css")
+    each_step = True
 
     steps = traitlets.Int(None, allow_none=True).tag(sync=True)
 

@@ -1,7 +1,11 @@
 // The line to the kernel, the same for every view.
 import type { AnyModel } from "@anywidget/types";
+import { h } from "./dom";
 import { paint } from "./theme";
 import { type Key, word } from "./words";
+
+const PATIENCE = 5_000; // milliseconds until silence is said
+const GREETING = 20_000; // milliseconds between two questions whether the kernel is there
 
 export interface Span {
   first: number | null;
@@ -19,6 +23,8 @@ export interface Frame {
 
 export class Host<F extends Frame> {
   private readonly undo: (() => void)[] = [];
+  private readonly notice = h("p", { class: "lt-notice", role: "status", hidden: true });
+  private silence = 0; // the timer that runs while an answer is awaited
 
   constructor(
     readonly model: AnyModel,
@@ -33,6 +39,16 @@ export class Host<F extends Frame> {
     };
     el.addEventListener("focusin", mark);
     this.undo.push(() => el.removeEventListener("focusin", mark));
+    const heard = (message: { answer?: string; complaint?: string }) => {
+      if (message.answer !== undefined) this.hear(message.complaint ?? "");
+    };
+    model.on("msg:custom", heard);
+    const greeting = setInterval(() => !document.hidden && this.send("hello"), GREETING);
+    this.undo.push(
+      () => model.off("msg:custom", heard),
+      () => clearInterval(greeting),
+      () => clearTimeout(this.silence),
+    );
   }
 
   get frame(): F {
@@ -52,6 +68,21 @@ export class Host<F extends Frame> {
 
   send(command: string, values: Record<string, unknown> = {}): void {
     this.model.send({ command, ...values });
+    if (command !== "drawn") this.silence ||= setTimeout(() => this.say("view.silent"), PATIENCE);
+  }
+
+  /** The kernel answered; what it could not take is told. */
+  private hear(complaint: string): void {
+    clearTimeout(this.silence);
+    this.silence = 0;
+    if (complaint) this.say("view.refused", complaint);
+    else this.notice.hidden = true;
+  }
+
+  private say(key: Key, reason = ""): void {
+    this.notice.textContent = this.word(key, { reason });
+    this.notice.hidden = false;
+    if (this.notice.parentNode !== this.el) this.el.append(this.notice);
   }
 
   on(name: string, act: () => void): void {
