@@ -11,6 +11,7 @@
 """
 
 from labtorch.engine.events import Watcher, mark_step, watch
+from labtorch.observe import doctor, series
 from labtorch.observe.follow import Following
 from labtorch.observe.recording import Recording
 from labtorch.observe.session import Session, record, watching
@@ -20,8 +21,10 @@ __all__ = [
     "Recording",
     "Session",
     "Watcher",
+    "doctor",
     "mark_step",
     "record",
+    "series",
     "watch",
     "watching",
 ]

@@ -7,11 +7,13 @@ of its gradient, with the factor |x̄| / |ȳ| by which each op y = f(x) changed 
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import Any, Literal, TypedDict
 
+from labtorch.observe import series
 from labtorch.observe.snapshot import Edge, Failure, Graph, Row, Snapshot, Source, Summary
 
 # Where a gradient's norm at the first layers has shrunk (grown) to this multiple of its norm at the
@@ -23,11 +25,13 @@ GROWTH = 2.0  # per layer with weights: below, many layers amplify together what
 
 USUAL_UPDATE = 1e-3  # |update| / |weight| of a training that goes well
 LARGE_UPDATE, HUGE_UPDATE = 0.1, 1.0
-RECENT = 5  # steps that are looked back on, as one step's update may be an exception
+RECENT = 5  # steps that are averaged, as one step's update may be an exception
+LOOK_BACK = 30  # steps in which a training may have been thrown off
 
-DEAD, MOSTLY_DEAD = 0.5, 0.9  # share of a layer's units
+DEAD, MOSTLY_DEAD = 0.6, 0.9  # share of a layer's units; half of them may be idle for a while
 FEWEST = 16  # elements of a unit; with fewer of them it may be zero in all by chance
-FLAT = 0.1  # mean slope of an activation, as a share of its steepest: below, it is saturated
+FLAT = 0.3  # mean slope of an activation, as a share of its steepest: below, and with so many
+MOSTLY_FLAT = 0.5  # of its inputs where it is flat, it is saturated
 
 FAR = 100.0  # mean or standard deviation of an input that ought to be normalised
 FAR_TARGET = 30.0
@@ -71,7 +75,7 @@ class Hop(TypedDict):
     node: int
     name: str
     place: str  # the module's path
-    norm: float | None  # of the gradient that arrives at its output; None where not finite
+    norm: float | None  # of the gradient that arrives at its output
     factor: float | None  # what it passes on towards the parameter, as a multiple of that
 
 
@@ -131,9 +135,9 @@ def examine(recording: Any, step: int = -1) -> list[Finding]:
     near = _near(steps, step)
     found = [
         *_missing(case, lambda name: _trained_nearby(recording, near, name)),
+        *_learning_rate(recording, case, earlier),
         *_dead(case),
         *_sizes(case),
-        *_learning_rate(recording, case, earlier),
         *_saturated(case),
         *_structure(case),
     ]
@@ -280,13 +284,13 @@ class Case:
             "node": node,
             "name": name,
             "place": self.place(node),
-            "norm": self.norm(node),
+            "norm": _reach(self.rows[node]["grad"] if self.rows else None),
             "factor": factor,
         }
 
     def factor(self, at: int) -> float | None:
         """|x̄| / |ȳ| of an edge from x to y."""
-        arrived, passed = self.norm(self.edge(at)["target"]), _norm(self.sent(at))
+        arrived, passed = self.norm(self.edge(at)["target"]), _reach(self.sent(at))
         return None if not arrived or passed is None else passed / arrived
 
     def source(self, node: int) -> Source | None:
@@ -367,6 +371,13 @@ class Case:
 def _norm(summary: Summary | None) -> float | None:
     """None also where some elements are not finite: their norm says nothing."""
     return None if summary is None or _odd(summary) else summary["norm"]
+
+
+def _reach(summary: Summary | None) -> float | None:
+    """The norm, infinite or NaN where an element is."""
+    if summary is None or not _odd(summary):
+        return _norm(summary)
+    return math.nan if summary["nan"] else math.inf
 
 
 def _odd(summary: Summary | None) -> bool:
@@ -685,6 +696,9 @@ def _dead(case: Case) -> list[Finding]:
         path = case.path(parameter)
         zero = [p for p in behind if case.norm(p) == 0]
         explained.update(zero)
+        if share == 1:  # what multiplies with nothing gets no gradient either
+            for e in case.out[at]:
+                explained.update(case._weights(case.edge(e)["target"]))
         found.append(
             _finding(
                 "dead",
@@ -944,7 +958,9 @@ def _saturated(case: Case) -> list[Finding]:
         if node["name"] not in _STEEPEST or case.head[at] is None or not case.norm(at):
             continue
         slope = mean_slope(case, at)
-        if slope is not None and slope < FLAT * _STEEPEST[node["name"]]:
+        if slope is None or slope > FLAT * _STEEPEST[node["name"]]:
+            continue
+        if (flat_share(case, at) or 0) > MOSTLY_FLAT:
             found.append((slope, at))
     if not found:
         return []
@@ -991,27 +1007,34 @@ def _update_ratio(case: Case) -> float | None:
 
 
 def _learning_rate(recording: Any, case: Case, earlier: list[int]) -> list[Finding]:
-    ratio = _update_ratio(case)
-    if ratio is None or ratio < LARGE_UPDATE:
+    """Steps that are too large beside the weights, now or when the training was thrown off."""
+    ratios = {case.snapshot["step"]: _update_ratio(case)}
+    for step in reversed(earlier[-LOOK_BACK:]):
+        with contextlib.suppress(LookupError):
+            ratios[step] = _recorded_ratio(recording, step)
+    known = {step: ratio for step, ratio in ratios.items() if ratio}
+    if not known:
         return []
-    ratios = [ratio]
-    for step in earlier[-RECENT + 1 :]:
-        try:
-            before = _update_ratio(Case(recording.graph(step), recording.snapshot(step)))
-        except LookupError:
-            continue
-        ratios += [before] if before is not None else []
-    typical = math.exp(sum(map(math.log, ratios)) / len(ratios))
+    recent = [math.log(ratio) for ratio in list(known.values())[:RECENT]]
+    typical = math.exp(sum(recent) / len(recent))
     falling = _falls(recording.losses, case.snapshot["step"])
-    if typical < LARGE_UPDATE or falling or (typical < HUGE_UPDATE and len(ratios) < 3):
+    wildest = max(known, key=lambda step: known[step])
+    rate = case.snapshot["learning_rate"]
+    if not falling and (
+        typical > HUGE_UPDATE or (typical > LARGE_UPDATE and len(recent) == RECENT)
+    ):
+        key = "learning_rate" if rate is None else "learning_rate_of"
+        says = [_say(key, ratio=typical, times=typical / USUAL_UPDATE, rate=rate)]
+    elif known[wildest] > HUGE_UPDATE and _higher(recording.losses, case, wildest):
+        typical = known[wildest]
+        times = typical / USUAL_UPDATE
+        says = [_say("learning_rate_was", step=wildest, ratio=typical, times=times)]
+    else:
         return []
     at = max(
         (p for p in case.parameters if len(case.nodes[p]["shape"]) > 1),
         key=lambda p: (_norm(case.rows[p]["update"]) or 0) / (_norm(case.rows[p]["value"]) or 1),
     )
-    rate = case.snapshot["learning_rate"]
-    key = "learning_rate" if rate is None else "learning_rate_of"
-    says = [_say(key, ratio=typical, times=typical / USUAL_UPDATE, rate=rate)]
     return [
         _finding(
             "learning_rate",
@@ -1022,6 +1045,24 @@ def _learning_rate(recording: Any, case: Case, earlier: list[int]) -> list[Findi
             path=case.path(at),
         )
     ]
+
+
+def _recorded_ratio(recording: Any, step: int) -> float | None:
+    """`_update_ratio` of a step that need not be unpacked for it."""
+    nodes, measured = recording.graph(step)["nodes"], series.moments(recording, step)
+    norm = series.MOMENTS.index("norm")
+    updates = values = 0.0
+    for node, update, value in zip(nodes, measured["update"], measured["value"], strict=False):
+        if update and value and len(node["shape"]) > 1 and update[norm] and value[norm]:
+            updates, values = updates + update[norm] ** 2, values + value[norm] ** 2
+    return math.sqrt(updates / values) if values and updates else None
+
+
+def _higher(losses: list[tuple[int, float]], case: Case, since: int) -> bool:
+    """Is the loss above what it was in the step `since`?"""
+    now = case.snapshot["loss"]
+    before = next((loss for step, loss in losses if step == since), None)
+    return now is not None and before is not None and now > before
 
 
 def _falls(losses: list[tuple[int, float]], step: int) -> bool:
