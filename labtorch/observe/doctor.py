@@ -1018,17 +1018,18 @@ def _learning_rate(recording: Any, case: Case, earlier: list[int]) -> list[Findi
     recent = [math.log(ratio) for ratio in list(known.values())[:RECENT]]
     typical = math.exp(sum(recent) / len(recent))
     falling = _falls(recording.losses, case.snapshot["step"])
-    wildest = max(known, key=lambda step: known[step])
+    wild = [step for step in sorted(known) if known[step] > HUGE_UPDATE]
+    thrown_off = next((s for s in wild if _higher(recording.losses, case, s)), None)
     rate = case.snapshot["learning_rate"]
     if not falling and (
         typical > HUGE_UPDATE or (typical > LARGE_UPDATE and len(recent) == RECENT)
     ):
         key = "learning_rate" if rate is None else "learning_rate_of"
         says = [_say(key, ratio=typical, times=typical / USUAL_UPDATE, rate=rate)]
-    elif known[wildest] > HUGE_UPDATE and _higher(recording.losses, case, wildest):
-        typical = known[wildest]
+    elif thrown_off is not None:
+        typical = known[thrown_off]
         times = typical / USUAL_UPDATE
-        says = [_say("learning_rate_was", step=wildest, ratio=typical, times=times)]
+        says = [_say("learning_rate_was", step=thrown_off, ratio=typical, times=times)]
     else:
         return []
     at = max(

@@ -7,6 +7,7 @@ Views read recordings (`labtorch.observe`) and nothing else of the engine.
 """
 
 from .dashboard import Dashboard, watch
+from .gradients import DoctorView, GradientsView, doctor, gradients
 from .graph import GraphView, graph
 from .shared.cursor import TimeCursor
 from .shared.view import View
@@ -15,10 +16,14 @@ from .training import TrainingPanel, train
 
 __all__ = [
     "Dashboard",
+    "DoctorView",
+    "GradientsView",
     "GraphView",
     "TimeCursor",
     "TrainingPanel",
     "View",
+    "doctor",
+    "gradients",
     "graph",
     "language",
     "train",
