@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from ..shared.cursor import TimeCursor
@@ -11,6 +12,7 @@ from ..shared.words import word
 from . import sentences
 from .doctor_still import draw
 
+BETWEEN = 0.5  # seconds between two diagnoses, while it is live
 MOST_HOPS = 80  # of a path that a card shows; the middle of a longer one is left out
 
 
@@ -22,6 +24,7 @@ class DoctorView(View):
 
     def __init__(self, cursor: TimeCursor, *, lang: str | None = None) -> None:
         self._examined: tuple[int, list[Any]] | None = None
+        self._looked = 0.0
         super().__init__(cursor, lang=lang)
         self.refresh(now=True)
 
@@ -42,6 +45,12 @@ class DoctorView(View):
             self._examined = (step, found)
             return found
         return []
+
+    def refresh(self, *, now: bool = False) -> None:
+        """A diagnosis is read, so that two a second are enough."""
+        if now or time.monotonic() - self._looked > BETWEEN:
+            self._looked = time.monotonic()
+            super().refresh(now=now)
 
     def make_frame(self) -> dict[str, Any]:
         found = self.findings

@@ -118,10 +118,11 @@ class GradientsView(View):
         layers = self.history.layers(graph)
         chosen = layers.parameters if self._what == "parameters" else layers.activations
         rows = snapshot["rows"]
+        moments = {what: [_moments(row[what]) for row in rows] for what in _OF}
         return common | {
             "time": span | {"shown": step},
             "measured": snapshot["measured"],
-            "rows": [self._row(layer, rows) for layer in chosen[:MOST_ROWS]],
+            "rows": [self._row(layer, rows, moments) for layer in chosen[:MOST_ROWS]],
             "hidden": max(0, len(chosen) - MOST_ROWS),
         }
 
@@ -135,8 +136,7 @@ class GradientsView(View):
 
     # Inside
 
-    def _row(self, layer: Layer, rows: Any) -> dict[str, Any]:
-        moments = {what: [_moments(row[what]) for row in rows] for what in _OF}
+    def _row(self, layer: Layer, rows: Any, moments: Any) -> dict[str, Any]:
         ratios = of_parameters(layer, moments) if self._what == "parameters" else None
         parts = [
             {"name": name} | _part(rows[node], ratios is not None)
