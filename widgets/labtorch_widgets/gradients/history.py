@@ -14,7 +14,7 @@ PARAMETERS = ("grad", "relative", "update")
 ACTIVATIONS = ("gradient", "zeros", "std")
 MEAN, STD, MIN, MAX, NORM, ZEROS, NAN, INF = range(8)  # of a tuple of moments
 COLUMNS = 240  # that a chart can tell apart, and that a message may hold
-BINS = 48
+BINS = 96  # of a distribution, over both signs of the gradients' scale
 
 Numbers = dict[str, tuple[float, ...]]  # by a layer's key; NaN: not finite, -1: not there
 

@@ -146,7 +146,11 @@ function render({ model, el }: RenderProps) {
       const hop = finding.path[at];
       if (!hop) return;
       chosen.set(finding.key, hop.node);
-      numbers.textContent = [said(hop), hop.place, shapeText(hop.shape)].filter(Boolean).join(" · ");
+      numbers.textContent = [
+        said(hop),
+        hop.place && `${word("doctor.module")} ${hop.place}`,
+        shapeText(hop.shape),
+      ].filter(Boolean).join(" · ");
       if (focus) boxes[at]?.focus();
     };
     row.addEventListener("keydown", (event) => {
@@ -163,7 +167,7 @@ function render({ model, el }: RenderProps) {
       "section",
       { class: "lt-path" },
       h("h4", {}, word("doctor.path", { parameter: to })),
-      h("div", { class: "lt-scroll lt-chain-box" }, row),
+      row,
       numbers,
     );
   }

@@ -205,6 +205,7 @@ function render({ model, el }: RenderProps) {
   });
   const room = new ResizeObserver(drawChart);
   room.observe(plot.element);
+  room.observe(pane.element);
   const theme = new MutationObserver(drawChart);
   theme.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
   host.cleanup(() => {

@@ -1,4 +1,5 @@
 // A statistic of all layers over time: a line a layer, or a heat map of layer x time.
+import { scaleLog } from "d3-scale";
 import { symlog } from "../shared/colour";
 import { h, s, set } from "../shared/dom";
 import type { Span } from "../shared/host";
@@ -134,7 +135,8 @@ export class Plot {
       ticks = [];
       for (let decade = Math.ceil(low / every) * every; decade <= high; decade += every)
         ticks.push(10 ** decade);
-      if (ticks.length < 2) ticks = [10 ** low, 10 ** ((low + high) / 2), 10 ** high];
+      if (ticks.length < 3) ticks = scaleLog([10 ** low, 10 ** high], [0, 1]).ticks(4);
+      if (ticks.length > 7) ticks = ticks.filter((_, i) => i % 2 === 0);
       if (zero) ticks.unshift(0);
     }
     this.down = (value) => bottom - this.share(value) * (bottom - MARGIN.top);
@@ -279,7 +281,9 @@ export class Plot {
       }),
     );
     const known = this.values.filter((value) => value >= 0 && Number.isFinite(value));
-    const [low, high] = [known.reduce((a, b) => Math.min(a, b), Infinity), known.reduce((a, b) => Math.max(a, b), 0)];
+    const whole = series.statistic === "zeros" ? 1 : this.fixed ? 100 : null;
+    const low = whole === null ? known.reduce((a, b) => Math.min(a, b), Infinity) : 0;
+    const high = whole ?? known.reduce((a, b) => Math.max(a, b), 0);
     if (known.length)
       this.axes.append(
         s("text", { x: MARGIN.left - 8, y: MARGIN.top + 10, class: "lt-y" }, spoken(high, 2)),

@@ -10,6 +10,7 @@ import { MARGIN, nearest } from "./plot";
 
 type Word = (key: Key, values?: Record<string, string | number>) => string;
 const HEIGHT = 180;
+const TICKS = [-100, -1, -1e-2, -1e-4, 0, 1e-4, 1e-2, 1, 100];
 const KINDS = ["grad", "value", "update"] as const;
 
 export class SpreadPane {
@@ -76,11 +77,19 @@ export class SpreadPane {
       set(choice, { "aria-pressed": String(of === spread.of) });
       choice.hidden = activations && of === "update";
     });
+    if (!this.stage.clientWidth) return;
     const [columns, bins] = [spread.steps.length, spread.bins];
     const width = this.span + MARGIN.left + MARGIN.right;
     const tall = HEIGHT - MARGIN.top - MARGIN.bottom;
+    const half = bins / 2;
+    // As far from zero as any element of the window went, on either side.
+    let reach = 1;
+    shares.forEach((share, i) => {
+      const bin = Math.floor(i / columns);
+      if (share) reach = Math.max(reach, bin < half ? half - bin : bin - half + 1);
+    });
     set(this.svg, { width, viewBox: `0 0 ${width} ${HEIGHT}`, "aria-label": title });
-    set(this.canvas, { width: Math.max(1, columns), height: Math.max(1, bins) });
+    set(this.canvas, { width: Math.max(1, columns), height: 2 * reach });
     Object.assign(this.canvas.style, {
       left: `${MARGIN.left}px`,
       top: `${MARGIN.top}px`,
@@ -95,11 +104,13 @@ export class SpreadPane {
         const share = shares[bin * columns + column] ?? 0;
         if (!share) continue;
         context.globalAlpha = Math.max(0.06, Math.sqrt(share / most));
-        context.fillStyle = bin < bins / 2 ? palette.negative : palette.positive;
-        context.fillRect(column, bins - 1 - bin, 1, 1);
+        context.fillStyle = bin < half ? palette.negative : palette.positive;
+        context.fillRect(column, half + reach - 1 - bin, 1, 1);
       }
     }
-    const down = (value: number) => MARGIN.top + ((1 - symlog(value)) / 2) * tall;
+    const limit = half ? reach / half : 1;
+    const down = (value: number) => MARGIN.top + ((1 - symlog(value) / limit) / 2) * tall;
+    const ticks = TICKS.filter((tick) => Math.abs(symlog(tick)) <= limit);
     const at = nearest(spread.steps, time.step ?? 0);
     const x = MARGIN.left + ((at + 0.5) / Math.max(1, columns)) * this.span;
     const most = Math.max(2, Math.floor(this.span / 110));
@@ -108,7 +119,7 @@ export class SpreadPane {
       s(
         "g",
         { class: "lt-axes" },
-        ...[-100, -1e-2, -1e-4, 0, 1e-4, 1e-2, 100].flatMap((tick) => [
+        ...ticks.flatMap((tick) => [
           s("line", { x1: MARGIN.left, x2: width - MARGIN.right, y1: down(tick), y2: down(tick) }),
           s("text", { class: "lt-y", x: MARGIN.left - 8, y: down(tick) + 4 }, spoken(tick, 2)),
         ]),
