@@ -21,7 +21,7 @@ model = nn.Sequential(nn.Flatten(), *layers, nn.Linear(32, 10), nn.Softmax(1))
 optimizer = optim.SGD(model.parameters(), lr=0.1)
 """,
     """\
-with observe.record() as recording:
+with observe.record(budget=1.0) as recording:
     for step in range(20):
         chosen = torch.randint(0, len(digits), (64,))
         loss = nn.functional.cross_entropy(model(digits.x[chosen]), digits.y[chosen])

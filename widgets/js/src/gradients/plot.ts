@@ -1,5 +1,5 @@
 // A statistic of all layers over time: a line a layer, or a heat map of layer x time.
-import { scaleLog } from "d3-scale";
+import { scaleLinear, scaleLog } from "d3-scale";
 import { symlog } from "../shared/colour";
 import { h, s, set } from "../shared/dom";
 import type { Span } from "../shared/host";
@@ -80,7 +80,14 @@ export class Plot {
     const count = this.series?.steps.length ?? 1;
     const span = this.width - MARGIN.left - MARGIN.right;
     if (this.heat) return MARGIN.left + ((column + 0.5) / Math.max(1, count)) * span;
-    return MARGIN.left + (column / Math.max(1, count - 1)) * span;
+    return MARGIN.left + this.moment(this.series?.steps[column] ?? 0) * span;
+  }
+
+  /** Where a step lies between the first and the last: steps that were let go leave their gap. */
+  private moment(step: number): number {
+    const steps = this.series?.steps ?? [];
+    const [first, last] = [steps[0] ?? 0, steps.at(-1) ?? 0];
+    return last > first ? (step - first) / (last - first) : 0;
   }
 
   private value(row: number, column: number): number {
@@ -169,10 +176,11 @@ export class Plot {
   private drawTimes(): void {
     const { series } = this;
     if (!series) return;
-    const count = series.steps.length;
+    const [first, last] = [series.steps[0] ?? 0, series.steps.at(-1) ?? 0];
     const most = Math.max(2, Math.floor((this.width - MARGIN.left - MARGIN.right) / 110));
-    const every = Math.max(1, Math.ceil(count / most));
-    for (let column = 0; column < count; column += every)
+    const ticks = scaleLinear([first, last], [0, 1]).ticks(most).filter(Number.isInteger);
+    for (const step of first < last ? ticks : [first]) {
+      const column = nearest(series.steps, step);
       this.axes.append(
         s(
           "text",
@@ -180,6 +188,7 @@ export class Plot {
           counted(series.steps[column] ?? 0),
         ),
       );
+    }
   }
 
   private drawLines(): void {
@@ -338,7 +347,10 @@ export class Plot {
     const label = event.target instanceof Element ? event.target.closest("[data-key]") : null;
     const count = series.steps.length;
     const share = (x - MARGIN.left) / (this.width - MARGIN.left - MARGIN.right);
-    const column = Math.max(0, Math.min(count - 1, this.heat ? Math.floor(share * count) : Math.round(share * (count - 1))));
+    const [first, last] = [series.steps[0] ?? 0, series.steps.at(-1) ?? 0];
+    const column = this.heat
+      ? Math.max(0, Math.min(count - 1, Math.floor(share * count)))
+      : nearest(series.steps, first + share * (last - first));
     if (label) return { row: series.keys.indexOf(label.getAttribute("data-key") ?? ""), column };
     if (this.heat) {
       const each = (this.height - MARGIN.top - MARGIN.bottom) / series.keys.length;
