@@ -1051,11 +1051,12 @@ def _learning_rate(recording: Any, case: Case, earlier: list[int]) -> list[Findi
 def _recorded_ratio(recording: Any, step: int) -> float | None:
     """`_update_ratio` of a step that need not be unpacked for it."""
     nodes, measured = recording.graph(step)["nodes"], series.moments(recording, step)
-    norm = series.MOMENTS.index("norm")
     updates = values = 0.0
     for node, update, value in zip(nodes, measured["update"], measured["value"], strict=False):
-        if update and value and len(node["shape"]) > 1 and update[norm] and value[norm]:
-            updates, values = updates + update[norm] ** 2, values + value[norm] ** 2
+        if update is None or value is None or len(node["shape"]) < 2:
+            continue
+        updates += (update[series.NORM] or 0.0) ** 2
+        values += (value[series.NORM] or 0.0) ** 2
     return math.sqrt(updates / values) if values and updates else None
 
 

@@ -13,6 +13,7 @@ from labtorch.observe.snapshot import Histogram, Summary
 from labtorch.observe.summary import Probe
 
 MOMENTS = ("mean", "std", "min", "max", "norm", "zeros", "nan", "inf")
+NORM = 4  # its place among them
 
 Moments = tuple[
     float | None, float | None, float | None, float | None, float | None, float, int, int

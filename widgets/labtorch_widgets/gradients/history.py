@@ -86,13 +86,13 @@ class History:
         matrix = np.full((len(names), len(steps)), -1.0, np.float32)
         rows = {key: row for row, key in enumerate(names)}
         for column, step in enumerate(steps):
-            for key, numbers in self._read[step][2 if activations else 1].items():
+            _, of_modules, of_ops = self._read[step]
+            for key, numbers in (of_ops if activations else of_modules).items():
                 if key in rows:
                     matrix[rows[key], column] = numbers[which]
         per = max(1, -(-len(steps) // COLUMNS))
         if per > 1:
-            starts = np.arange(0, len(steps), per)
-            # NaN has to win as it does in maximum
+            starts = range(0, len(steps), per)
             matrix = np.maximum.reduceat(matrix, starts, axis=1)
             steps = [steps[min(start + per, len(steps)) - 1] for start in starts]
         return {"keys": list(names), "names": list(names.values()), "steps": steps, "per": per,

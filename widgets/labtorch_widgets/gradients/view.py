@@ -109,7 +109,7 @@ class GradientsView(View):
 
     def make_frame(self) -> dict[str, Any]:
         span = self.cursor.span()
-        common = {"time": span, "what": self._what, "statistic": self._statistic}
+        common: dict[str, Any] = {"time": span, "what": self._what, "statistic": self._statistic}
         common |= {"window": self._window}
         found = self.cursor.look()
         if found is None:
@@ -117,7 +117,7 @@ class GradientsView(View):
         step, graph, snapshot = found
         layers = self.history.layers(graph)
         chosen = layers.parameters if self._what == "parameters" else layers.activations
-        rows = snapshot["rows"]
+        rows: Any = snapshot["rows"]
         moments = {what: [_moments(row[what]) for row in rows] for what in _OF}
         return common | {
             "time": span | {"shown": step},
@@ -144,7 +144,12 @@ class GradientsView(View):
         ]
         whole = parts[0] if len(parts) == 1 else _whole(parts)
         numbers = ratios or of_output(layer, moments)
-        row = {"key": layer.key, "name": layer.name, "type": layer.type, "parts": parts}
+        row: dict[str, Any] = {
+            "key": layer.key,
+            "name": layer.name,
+            "type": layer.type,
+            "parts": parts,
+        }
         row |= {"norm": numbers[0], "second": numbers[1], "third": numbers[2]}
         for name in ("norm", "second", "third"):
             if row[name] == -1:
