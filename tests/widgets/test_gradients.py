@@ -87,6 +87,12 @@ def test_malformed_messages_change_nothing(message: dict[str, Any]) -> None:
     view.refresh(now=True)
 
 
+CAUSES = (
+    *("saturated", "sigmoid", "tanh", "small_weights", "large_weights"),
+    *("shrinks", "grows"),
+)
+
+
 def test_every_finding_has_its_words() -> None:
     import re
     from pathlib import Path
@@ -94,11 +100,16 @@ def test_every_finding_has_its_words() -> None:
 
     from labtorch.observe import doctor
 
-    source = Path(doctor.__file__).read_text(encoding="utf-8")
-    said = set(re.findall(r'_say\(\s*"(\w+)"', source)) | {"dead", "dead_all"}
+    files = Path(doctor.__file__).parent.glob("*.py")
+    source = "".join(file.read_text(encoding="utf-8") for file in files)
+    said = set(re.findall(r'\bsay\(\s*"(\w+)"', source)) | {"dead", "dead_all"}
+    said |= {f"because_{cause}" for cause in CAUSES}
+    said |= {"vanishing", "exploding", "forgetting", "amplifying", "learning_rate_of"}
+    said |= {"learning_rate", "detached", "no_grad", "not_differentiable", "not_in_loss"}
     for words in CATALOGUE.values():
         assert {f"doctor.kind.{kind}" for kind in get_args(doctor.Kind)} <= words.keys()
         assert {f"doctor.say.{key}" for key in said} <= words.keys()
         advised = set(re.findall(r'advice="(\w+)"', source))
+        advised |= {f"because_{cause}" for cause in CAUSES[:5]}
         assert {f"doctor.advice.{key}" for key in advised} <= words.keys()
     assert sentences.shown("flat_share", 0.934) == "93 %"
