@@ -7,25 +7,42 @@ Views read recordings (`labtorch.observe`) and nothing else of the engine.
 """
 
 from .dashboard import Dashboard, watch
+from .features import FeatureView, features
 from .gradients import DoctorView, GradientsView, doctor, gradients
-from .graph import GraphView, graph
+from .graph import GraphView, draw_graph, graph
 from .shared.cursor import TimeCursor
 from .shared.view import View
 from .shared.words import language
-from .training import TrainingPanel, train
+from .surface import SurfaceView, surface
+from .tensors import TensorsView, broadcast, tensors
+from .timeline import TimelineView, timeline
+from .training import ComparisonView, TrainingPanel, compare, progress, train
 
 __all__ = [
+    "ComparisonView",
     "Dashboard",
     "DoctorView",
+    "FeatureView",
     "GradientsView",
     "GraphView",
+    "SurfaceView",
+    "TensorsView",
     "TimeCursor",
+    "TimelineView",
     "TrainingPanel",
     "View",
+    "broadcast",
+    "compare",
     "doctor",
+    "draw_graph",
+    "features",
     "gradients",
     "graph",
     "language",
+    "progress",
+    "surface",
+    "tensors",
+    "timeline",
     "train",
     "watch",
 ]

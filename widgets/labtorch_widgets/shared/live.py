@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import threading
 import time
@@ -54,6 +55,26 @@ class Publisher:
             del cursor
             time.sleep(min(PAUSE, max(INTERVAL, (time.monotonic() - began) / SHARE)))
         self._unlisten()
+
+
+def serve_between_cells(recording: Any) -> None:
+    """Let what waits to be done between steps of the notebook's own thread be done while no cell
+    runs; elsewhere do nothing."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return
+
+    def attend() -> None:
+        if recording.idle:
+            recording.attend()
+
+    def heard() -> None:
+        if recording.has_requests and not recording.idle:
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(attend)
+
+    recording.listen(heard)
 
 
 def at_the_end_of_cells(act: Callable[[], Any]) -> None:
