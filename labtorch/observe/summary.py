@@ -76,13 +76,15 @@ class Probe:
         counts = 0 if self.counts is None else self.counts.nbytes
         return 400 + counts + self.thumbnail.nbytes
 
+    def histogram(self) -> Histogram | None:
+        if self.counts is None:
+            return None
+        edges = np.linspace(self.moments[2], self.moments[3], BINS + 1).tolist()
+        return {"edges": edges, "counts": self.counts.tolist()}
+
     def plain(self) -> Summary:
         """The summary that views get."""
         mean, std, low, high, norm, zeros, nan, inf = self.moments
-        histogram: Histogram | None = None
-        if self.counts is not None:
-            edges = np.linspace(low, high, BINS + 1).tolist()
-            histogram = {"edges": edges, "counts": self.counts.tolist()}
         return {
             "shape": list(self.shape),
             "dtype": self.dtype,
@@ -94,7 +96,7 @@ class Probe:
             "zeros": zeros,
             "nan": nan,
             "inf": inf,
-            "histogram": histogram,
+            "histogram": self.histogram(),
             "thumbnail": _plain_thumbnail(self.thumbnail, self.exact),
         }
 

@@ -8,6 +8,7 @@ Views read recordings (`labtorch.observe`) and nothing else of the engine.
 
 from .dashboard import Dashboard, watch
 from .features import FeatureView, features
+from .gradients import DoctorView, GradientsView, doctor, gradients
 from .graph import GraphView, draw_graph, graph
 from .playground import PlaygroundView, playground
 from .shared.cursor import TimeCursor
@@ -21,7 +22,9 @@ from .training import ComparisonView, TrainingPanel, compare, progress, train
 __all__ = [
     "ComparisonView",
     "Dashboard",
+    "DoctorView",
     "FeatureView",
+    "GradientsView",
     "GraphView",
     "PlaygroundView",
     "SurfaceView",
@@ -32,8 +35,10 @@ __all__ = [
     "View",
     "broadcast",
     "compare",
+    "doctor",
     "draw_graph",
     "features",
+    "gradients",
     "graph",
     "language",
     "playground",
