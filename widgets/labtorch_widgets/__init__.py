@@ -7,6 +7,7 @@ Views read recordings (`labtorch.observe`) and nothing else of the engine.
 """
 
 from .dashboard import Dashboard, watch
+from .features import FeatureView, features
 from .graph import GraphView, graph
 from .shared.cursor import TimeCursor
 from .shared.view import View
@@ -15,10 +16,12 @@ from .training import TrainingPanel, train
 
 __all__ = [
     "Dashboard",
+    "FeatureView",
     "GraphView",
     "TimeCursor",
     "TrainingPanel",
     "View",
+    "features",
     "graph",
     "language",
     "train",
