@@ -6,6 +6,7 @@
 Views read recordings (`labtorch.observe`) and nothing else of the engine.
 """
 
+from .convolution import ConvolutionView, convolution
 from .dashboard import Dashboard, watch
 from .features import FeatureView, features
 from .graph import GraphView, graph
@@ -15,12 +16,14 @@ from .shared.words import language
 from .training import TrainingPanel, train
 
 __all__ = [
+    "ConvolutionView",
     "Dashboard",
     "FeatureView",
     "GraphView",
     "TimeCursor",
     "TrainingPanel",
     "View",
+    "convolution",
     "features",
     "graph",
     "language",

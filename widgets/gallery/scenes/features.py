@@ -48,8 +48,8 @@ view
 
 
 def arrange(page) -> None:
-    page.wait_for_selector(".lt-features[data-step='79']")
-    page.locator(".lt-features").get_by_role("button", name="conv2").nth(3).click()
+    page.wait_for_selector(".lt-features[data-step]:not([data-step=''])")
+    page.locator(".lt-features").locator(".lt-column[aria-label=conv2] .lt-map").nth(3).click()
     page.wait_for_selector(".lt-detail:not([hidden]) .lt-chip")
     plane = page.locator(".lt-plane[role='slider']")
     box = plane.bounding_box()

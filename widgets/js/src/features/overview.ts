@@ -94,7 +94,7 @@ export class Overview {
       "header",
       {},
       h("b", { title: this.name(layer) }, this.name(layer)),
-      h("span", {}, layer.type || layer.op || " "),
+      h("span", {}, layer.type || layer.op || "\u00a0"),
       h("span", {}, shapeText(layer.line ? [layer.shape[0], layer.shape[2]] : layer.shape)),
     );
     const element = h(

@@ -9,7 +9,7 @@ import type { Axis, LayerInfo, Opened, Pixel } from "./contract";
 type Word = (key: Key, values?: Record<string, string | number>) => string;
 type Matrix = (Num | null)[][];
 
-const TERMS = 6; // sums written out in the formula
+const TERMS = 8; // sums written out in the formula
 const PAGE = 16; // input channels that come at a time
 
 export class Products {
@@ -58,7 +58,7 @@ export class Products {
       h("i", {}, "="),
       cells(products[c] ?? [], look(size, most, "features.products")),
     ];
-    const sum = (c: number) => h("span", { class: "lt-sum" }, `Σ = ${spoken(sums[first + c], 4)}`);
+    const sum = (c: number) => h("span", { class: "lt-sum" }, `Σ = ${spoken(sums[first + c], 3)}`);
     const big = chosen >= 0 && chosen < windows.length ? chosen : 0;
     const wide = (windows[0]?.[0]?.length ?? 1) > 5;
     const focus = h(
@@ -132,7 +132,7 @@ export class Products {
     const [row = 0, column = 0] = pixel.winner ?? [];
     const text =
       pixel.mode === "max"
-        ? this.word("features.max", { row: row + 1, column: column + 1 })
+        ? this.word("features.max", { row, column })
         : this.word("features.mean", { sum: spoken(pixel.sum, 5), count: pixel.divisor ?? 1 });
     return [h("div", { class: "lt-focus" }, grid), this.result(pixel, text)];
   }

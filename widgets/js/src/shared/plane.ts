@@ -63,10 +63,15 @@ export class Plane {
     return this.values[at] ?? null;
   }
 
-  /** Marks one pixel. */
-  point(row: number, column: number): void {
+  /** Marks one pixel; with `cover`, what comes after it is not to be seen yet. */
+  point(row: number, column: number, cover = false): void {
     [this.row, this.column] = [row, column];
-    this.marks.replaceChildren(...outlined(column, row, 1, 1, "lt-point"));
+    const [tall, wide] = this.map?.size ?? [0, 0];
+    const after = [
+      s("rect", { x: column + 1, y: row, width: wide - column - 1, height: 1, class: "lt-cover" }),
+      s("rect", { x: 0, y: row + 1, width: wide, height: tall - row - 1, class: "lt-cover" }),
+    ];
+    this.marks.replaceChildren(...(cover ? after : []), ...outlined(column, row, 1, 1, "lt-point"));
     if (this.pick && this.map) {
       const [rows, columns] = this.map.size;
       set(this.element, {
