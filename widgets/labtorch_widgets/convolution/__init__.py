@@ -21,7 +21,7 @@ def convolution(
     window: int = 2,
     lang: str | None = None,
 ) -> ConvolutionView:
-    """Slide a kernel over a picture: cross-correlation, true convolution, or pooling, by the engine.
+    """Slide a kernel or a pooling window over a picture; the engine computes the output.
 
     `image` is a tensor or array (H, W) of at most 64 x 64; leading dimensions of size 1 are left
     out. `kernel` is one, too (of at most 7 x 7), or a preset's name: "vertical" (the default) and
