@@ -55,7 +55,7 @@ export function sumFormula(
       : frame.mode === "average"
         ? [m("mfrac", m("mn", "1"), m("mn", String(frame.window ** 2))), m("mo", "("), ...inner, m("mo", ")")]
         : inner;
-  return m("math", m("mrow", ...head, ...body, m("mo", "="), number(output, 6)));
+  return m("math", m("mrow", ...head, ...body, m("mo", "="), m("mn", spoken(output, 6))));
 }
 
 function kernelTerms({ applied }: ConvolutionFrame, { window }: Place): [number | null, number][] {

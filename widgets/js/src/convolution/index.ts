@@ -16,7 +16,7 @@ import "./convolution.css";
 import "./words";
 
 const MODES: Mode[] = ["convolution", "max", "average"];
-const ROOM = 290;
+const ROOM = 300;
 const SWEEP = 250; // milliseconds a step
 
 function render({ model, el }: RenderProps) {
@@ -106,7 +106,7 @@ function render({ model, el }: RenderProps) {
     label(toggleTable, word("table.show"));
     set(toggleTable, { "aria-pressed": String(tabled) });
     drawControls(frame, pooling);
-    picture.draw(frame.image);
+    picture.draw(frame.image, frame.padding);
     captions.image.textContent = `${word("convolution.image")} ${shapeText(frame.image.size)}`;
     set(picture.element, { "aria-label": captions.image.textContent });
     const { problem } = frame;

@@ -34,15 +34,20 @@ export class Plane {
     this.element.addEventListener("pointerleave", () => hover?.(null));
   }
 
+  private border = 0;
   row = 0;
   column = 0;
 
-  draw(map: PlaneMap): void {
+  /** With a `border`, there is room around the map for so many pixels of padding. */
+  draw(map: PlaneMap, border = 0): void {
     this.map = map;
+    this.border = border;
     const [rows, columns] = map.size;
     this.values = map.values instanceof Float32Array ? map.values : floatsOf(map.values);
     const size = this.cell();
     Object.assign(this.element.style, { width: `${columns * size}px`, height: `${rows * size}px` });
+    if (border) this.element.style.margin = `${border * size}px`;
+    else this.element.style.removeProperty("margin");
     const [told, across] = map.told;
     paintShades(this.canvas, shadesOf(this.values, map.limit), told, across, inks(this.element));
     set(this.marks, { viewBox: `0 0 ${columns} ${rows}` });
@@ -51,8 +56,8 @@ export class Plane {
   /** Pixels of the screen that one of the map takes. */
   cell(): number {
     if (!this.map) return 1;
-    const size = this.room / Math.max(...this.map.size);
-    return size > 2 ? Math.min(30, Math.floor(size)) : size;
+    const size = this.room / (Math.max(...this.map.size) + 2 * this.border);
+    return size > 2 ? Math.min(36, Math.floor(size)) : size;
   }
 
   value(row: number, column: number): number | null {
