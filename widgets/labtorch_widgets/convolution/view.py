@@ -57,6 +57,7 @@ class ConvolutionView(View):
     ) -> None:
         from labtorch.observe import convolve
 
+        self.cursor = TimeCursor(Nothing())
         self._engine = convolve
         self.image = convolve.picture(image)
         if max(self.image.shape) > MOST_PIXELS:
@@ -70,7 +71,7 @@ class ConvolutionView(View):
         self.stride = None if stride is None else self._within("stride", stride)
         self.padding = self._within("padding", padding)
         self.dilation = self._within("dilation", dilation)
-        super().__init__(TimeCursor(Nothing()), lang=lang)
+        super().__init__(self.cursor, lang=lang)
         self.commands |= {
             "set": self.choose,
             "preset": self.choose_kernel,

@@ -30,6 +30,7 @@ export function slider(least: number, most: number, changed: (value: number) => 
 /** The kernel as boxes to type into. */
 export class KernelEditor {
   readonly element = h("div", { class: "lt-editor", role: "group" });
+  private readonly edited = new Set<HTMLInputElement>(); // what is being typed stays
 
   constructor(private readonly changed: (row: number, column: number, value: string) => void) {}
 
@@ -51,22 +52,29 @@ export class KernelEditor {
       set(box, { "aria-label": name(row, column) });
       box.style.background = signed(value, limit, 0.45);
       box.dataset.value = spoken(value, 3);
-      if (!box.matches(":focus")) box.value = box.dataset.value;
+      if (!this.edited.has(box)) box.value = box.dataset.value;
     });
   }
 
   private box(row: number, column: number): HTMLInputElement {
     const box = h("input", { type: "text", inputmode: "decimal", spellcheck: "false" });
-    const back = () => (box.value = box.dataset.value ?? "");
+    const back = () => {
+      this.edited.delete(box);
+      box.value = box.dataset.value ?? "";
+    };
     box.addEventListener("focus", () => box.select());
-    box.addEventListener("change", () => {
+    const submit = () => {
+      if (!this.edited.delete(box)) return;
       if (Number.isFinite(Number(box.value.trim().replace("−", "-").replace(",", ".") || NaN)))
         this.changed(row, column, box.value);
       else back();
-    });
+    };
+    box.addEventListener("input", () => this.edited.add(box));
+    box.addEventListener("change", submit);
     box.addEventListener("blur", back);
     box.addEventListener("keydown", (event) => {
       if (event.key === "Escape") back();
+      if (event.key === "Enter") submit();
     });
     return box;
   }

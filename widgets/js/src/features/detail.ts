@@ -246,16 +246,17 @@ export class Detail {
   private read(): void {
     const { opened, word } = this;
     if (!opened) return;
-    const [row, column] = this.hovered ?? [this.output.row, this.output.column];
-    const value = this.output.value(row, column);
-    const text = word("features.at", { row, column, value: spoken(value === null ? null : odd(value), 5) });
-    this.reading.textContent = text;
-    if (!this.hovered)
-      set(this.output.element, {
-        "aria-label": word("features.pixel"),
-        "aria-description": word("features.pixelHelp"),
-        "aria-valuetext": text,
-      });
+    const said = (row: number, column: number) => {
+      const value = this.output.value(row, column);
+      return word("features.at", { row, column, value: spoken(value === null ? null : odd(value), 5) });
+    };
+    const explained: [number, number] = [this.output.row, this.output.column];
+    this.reading.textContent = said(...(this.hovered ?? explained));
+    set(this.output.element, {
+      "aria-label": word("features.pixel"),
+      "aria-description": word("features.pixelHelp"),
+      "aria-valuetext": said(...explained),
+    });
   }
 
   private drawTools(opened: Opened, layer: LayerInfo): void {
