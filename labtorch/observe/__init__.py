@@ -12,9 +12,12 @@
 
 from labtorch.engine.events import Watcher, mark_step, watch
 from labtorch.observe import convolve
+from labtorch.observe.autograd_graph import autograd_graph
 from labtorch.observe.follow import Following
+from labtorch.observe.once import run_once
 from labtorch.observe.recording import Recording
 from labtorch.observe.session import Session, record, watching
+from labtorch.observe.stepping import op_by_op, unwatched
 
 __all__ = [
     "Following",
@@ -22,8 +25,12 @@ __all__ = [
     "Session",
     "Watcher",
     "convolve",
+    "autograd_graph",
     "mark_step",
+    "op_by_op",
     "record",
+    "unwatched",
+    "run_once",
     "watch",
     "watching",
 ]

@@ -55,7 +55,7 @@ class Following:
                     module.training = False
                 thread.grad_enabled, thread.scope, thread.watchers = False, None, ()
                 with events.watch(self._recorder):
-                    model(*self._inputs)
+                    self.compute(model, self._inputs)
                 self.error = None
             except Exception as error:
                 self.error = error
@@ -64,6 +64,10 @@ class Following:
                 for module in trained:
                     module.training = True
                 self._recorder.step_marked()
+
+    def compute(self, model: Any, inputs: tuple) -> None:
+        """What is recorded at a step."""
+        model(*inputs)
 
     def close(self) -> None:
         """Run the model no more; what was recorded stays."""

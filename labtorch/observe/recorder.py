@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import weakref
 from collections import Counter
-from functools import partial
 from math import isfinite
 from time import perf_counter
 from types import CodeType
@@ -24,9 +23,9 @@ from labtorch.engine.node import Node
 from labtorch.engine.thread import local
 from labtorch.engine.variable import Variable
 from labtorch.observe import source, structure
-from labtorch.observe.capture import Captured, Lens, Wish, copied, signatures, together
+from labtorch.observe.capture import Captured, Lens, places
 from labtorch.observe.recording import Measured, Recording
-from labtorch.observe.snapshot import Graph, Snapshot
+from labtorch.observe.snapshot import Graph, Row, Snapshot
 from labtorch.observe.summary import Probe
 
 MOST_NODES = 20_000  # in one step; what comes after is counted, not kept
@@ -36,6 +35,17 @@ CREDIT = 0.05  # seconds of measuring that can be saved up, at most
 LARGEST_UPDATE = (
     1 << 22
 )  # elements: a larger parameter's update is not measured, as it takes a copy
+
+NOT_YET: Row = {
+    "value": None,
+    "grad": None,
+    "update": None,
+    "forward_seconds": None,
+    "backward_seconds": None,
+    "forward_start": None,
+    "backward_start": None,
+    "turn": None,
+}
 
 
 class Entry:
@@ -82,7 +92,8 @@ class Recorder(Watcher):
         self.learned = False  # has any step gone backward?
         self.last: tuple[Graph, list[int]] | None = None  # the newest graph, and its entries
         self.lenses: tuple[Lens, ...] = ()
-        self.looked_into: dict[int, list[Lens]] = {}  # entries that lenses of one node are on
+        self.looked_into: dict[int, list[Lens]] = {}  # entries that lenses of some nodes are on
+        self.placed: tuple = ()  # for which graph, entries and lenses these were found
         self.start = self.ended = self.began = perf_counter()
         self.credit = 0.0
         self.known: dict[tuple, Graph] = {}
@@ -106,18 +117,20 @@ class Recorder(Watcher):
         asked = self.recording._asked()
         self.measuring = asked or self.credit >= 0 or self.recording.step_count < FIRST
         self._place_lenses()
+        if self.measuring and self.recording._before:
+            self.recording._prepare(self.recording.step_count)
+            self.spent += perf_counter() - self.began
 
     def _place_lenses(self) -> None:
         """Which entries the lenses are on, if this step is built like the last one."""
         self.lenses = self.recording._lenses
-        self.looked_into = {}
-        if self.last is None or not any(lens.node for lens in self.lenses):
+        if self.last is None:
             return
         graph, order = self.last
-        at = {signature: order[i] for i, signature in enumerate(signatures(graph))}
-        for lens in self.lenses:
-            if lens.node in at:
-                self.looked_into.setdefault(at[lens.node], []).append(lens)
+        if self.placed != (graph["key"], order, self.lenses):
+            self.placed = graph["key"], order, self.lenses
+            found = places(self.lenses, graph)
+            self.looked_into = {order[node]: lenses for node, lenses in found.items()}
 
     def _begin(self) -> None:
         """Forget the last step and wait for the next."""
@@ -183,40 +196,39 @@ class Recorder(Watcher):
             began = call.note or now
             self.forward[at], self.forward_start[at] = now - began, began - self.began
             self._probe(self.values, at, array)
-            if self.lenses and (wish := self._wish(at, call.op.name)):
-                self._capture(at, call, outputs, wish)
+            if self.lenses and (lenses := self._lenses_on(at, call.op.name)):
+                self._capture(at, call, outputs, lenses)
 
-    def _wish(self, at: int, op: str) -> Wish | None:
-        """Which arrays of an op's call are to be kept; None where no lens is on it."""
+    def _lenses_on(self, at: int, op: str) -> list[Lens]:
         named = [lens for lens in self.lenses if op in lens.ops]
-        return together(named + self.looked_into.get(at, []))
+        return [*named, *self.looked_into.get(at, ())]
 
-    def _capture(self, at: int, call: Call, outputs: tuple[Variable, ...], wish: Wish) -> None:
+    def _capture(
+        self, at: int, call: Call, outputs: tuple[Variable, ...], lenses: list[Lens]
+    ) -> None:
         start = perf_counter()
-        found = self.captured[at] = Captured(call.op)
+        found = self.captured[at] = Captured(call.op, call.args, lenses)
         args: list[Any] = list(call.args)
         for position, arg in enumerate(args):
             if isinstance(arg, Variable):
                 name = structure.argument(call.op, position)
-                if name == "input" or "[" in name or arg._array.shape == outputs[0]._array.shape:
-                    found.batched.add(name)
-                kept = self._argument(arg, name in found.batched, wish)
+                kept = self._once(arg, found.copy("argument", name, arg._array))
                 args[position] = found.arguments[name] = kept
         found.args = tuple(args)
-        found.outputs = [wish.of_batch(out._array) for out in outputs]
+        found.outputs = [found.copy("output", str(i), y._array) for i, y in enumerate(outputs)]
         found.cotangents = [None] * len(outputs)
         found.states = {
             name: array
             for name, state in call.kept.items()
-            if (array := copied(state, wish.limit)) is not None
+            if (array := found.copy("state", name, state)) is not None
         }
         self.spent += perf_counter() - start
 
-    def _argument(self, arg: Variable, batched: bool, wish: Wish) -> np.ndarray | None:
-        """A copy; or, where the op that made the argument is looked into too, that one's own."""
-        copy = wish.of_batch(arg._array) if batched else copied(arg._array, wish.limit)
+    def _once(self, arg: Variable, copy: np.ndarray | None) -> np.ndarray | None:
+        """The copy; or, where the op that made the argument is looked into too, that one's own."""
         made, output = self.where.get(events.identity(arg), (-1, 0))
-        if copy is not None and (source := self.captured.get(made)) and source.op:
+        source = self.captured.get(made)
+        if copy is not None and source is not None and source.op is not None:
             same = source.outputs[output]
             # written in place since, it is another
             if same is not None and np.array_equal(same, copy, equal_nan=True):
@@ -275,14 +287,14 @@ class Recorder(Watcher):
                 start = perf_counter()
                 self.before[at] = array.copy()
                 self.spent += perf_counter() - start
-            if self.lenses and (wish := self._leaf_wish(at, tensor)):
-                found = self.captured[at] = Captured()
-                found.outputs, found.cotangents = [copied(array, wish.limit)], [None]
+            if self.lenses and (lenses := self._lenses_on_leaf(at, tensor)):
+                found = self.captured[at] = Captured(None, (), lenses)
+                found.outputs, found.cotangents = [found.copy("output", "0", array)], [None]
         return at, 0
 
-    def _leaf_wish(self, at: int, tensor: Variable) -> Wish | None:
+    def _lenses_on_leaf(self, at: int, tensor: Variable) -> list[Lens]:
         wanted = [each for each in self.lenses if each.parameters and tensor._requires_grad]
-        return together(wanted + self.looked_into.get(at, []))
+        return [*wanted, *self.looked_into.get(at, ())]
 
     def _probe(self, into: dict[Any, Probe], at: Any, array: Any) -> None:
         start = perf_counter()
@@ -360,9 +372,8 @@ class Recorder(Watcher):
         if g is not None:
             self._probe(self.gradients, at, g)
         self.turns.setdefault(at, len(self.turns))
-        wish = self._wish(at, node.op.name) if at in self.captured else None
-        if wish is not None and wish.backward:
-            self.captured[at].cotangents = [wish.of_batch(c) for c in arrays]
+        if (found := self.captured.get(at)) is not None:
+            found.cotangents = [found.copy("cotangent", str(i), c) for i, c in enumerate(arrays)]
         now = perf_counter()
         self.backward[at], self.backward_start[at] = now, now - self.began
 
@@ -373,17 +384,16 @@ class Recorder(Watcher):
         now = perf_counter()
         self.backward[at] = now - self.backward.get(at, now)
         sources = {position: (origin, out) for position, origin, out in self.entries[at].inputs}
-        found, wish = self.captured.get(at), self._wish(at, node.op.name)
+        found = self.captured.get(at)
         for position, gradient in zip(node.plan.inputs, gradients):
             array = _array(gradient)
             if array is None:
                 continue
             if self.consumers[sources.get(position, (-1, 0))] > 1:
                 self._probe(self.contributions, (at, position), array)
-            if found is not None and wish is not None and wish.backward:
+            if found is not None:
                 name = structure.argument(node.op, position)
-                keep = wish.of_batch if name in found.batched else partial(copied, limit=wish.limit)
-                found.gradients[name] = keep(array)
+                found.gradients[name] = found.copy("gradient", name, array)
 
     def leaf_accumulated(self, leaf: Variable, gradient: Any) -> None:
         if self.measuring and leaf._identity is not None:
@@ -391,8 +401,8 @@ class Recorder(Watcher):
             if at is not None:
                 self._probe(self.gradients, at, gradient)
                 self.turns.setdefault(at, len(self.turns))
-                if (found := self.captured.get(at)) and (wish := self._leaf_wish(at, leaf)):
-                    found.cotangents = [copied(gradient, wish.limit)]
+                if (found := self.captured.get(at)) is not None:
+                    found.cotangents = [found.copy("cotangent", "0", gradient)]
 
     # ---------------------------------------------------------------- steps
     def parameters_stepped(self, optimizer: Any) -> None:
@@ -438,16 +448,29 @@ class Recorder(Watcher):
             return False
         return bool(self._kept_entries())
 
-    def partial(self) -> tuple[Graph, Snapshot] | None:
-        """The step under way as far as it has come; for the thread that computes it."""
-        order = self._kept_entries()
+    def partial(self, sequence: int | None = None) -> tuple[Graph, Snapshot] | None:
+        """The step under way as far as it has come; for the thread that computes it.
+
+        Where it goes as the last step went, it is shown on that step's graph. `sequence` is the
+        number of what was just done.
+        """
+        order = self._kept_entries(partial=True)
         if not order:
             return None
         entries = [self.entries[i] for i in order]
         graph = structure.build(entries, order, self.scopes, self.places)
         graph["key"] = f"partial {hash(tuple(order)) & 0xFFFFFFFF:x} {len(order)}"
+        at = self.by_sequence.get(sequence) if sequence is not None else None
+        current = order.index(at) if at in order else None
         head = self._head(self.recording.step_count, graph, perf_counter(), None)
-        return graph, self._measured({**head, "partial": True}, order).plain()
+        head |= {"partial": True, "current": current}
+        snapshot = self._measured(head, order).plain()
+        if self.last is not None and structure.begins(self.last[0], graph):
+            graph = self.last[0]
+            missing = len(graph["nodes"]) - len(order)
+            snapshot["graph"] = graph["key"]
+            snapshot["rows"] += [{**NOT_YET} for _ in range(missing)]
+        return graph, snapshot
 
     def _keep(self, number: int, end: float) -> None:
         order = self._kept_entries()
@@ -477,11 +500,13 @@ class Recorder(Watcher):
             "graph": graph["key"],
             "seconds": end - self.start,
             "duration": end - self.began,
+            "measuring_seconds": self.spent,
             "loss": self.loss,
             "learning_rate": self.rate,
             "measured": self.measuring,
             "failure": failure,
             "partial": False,
+            "current": None,
         }
 
     def _measured(self, head: dict, order: list[int]) -> Measured:
@@ -503,9 +528,10 @@ class Recorder(Watcher):
             {at: c for at, old in enumerate(order) if (c := self.captured.get(old))},
         )
 
-    def _kept_entries(self) -> list[int]:
+    def _kept_entries(self, partial: bool = False) -> list[int]:
         """Where there was a backward pass, ops outside of grad mode (a validation, an update by
-        hand) are not part of the model's graph, nor are leaves that only they used."""
+        hand) are not part of the model's graph, nor are leaves that only they used. Of a partial
+        step it is not known yet what leads to the loss: what comes of the model's outputs may."""
         entries = self.entries
         if not self.went_backward and self.model is None:
             return list(range(len(entries)))
@@ -516,6 +542,8 @@ class Recorder(Watcher):
             of_model = {i for i in of_graph if self._in_model(entries[i])}
             roots = [i for i in self.roots_at if of_model & self._with_sources([i])]
             of_graph = [*of_model, *roots]
+            if partial and not self.went_backward:
+                of_graph = self._descending(of_graph)
         return sorted(self._with_sources(of_graph))
 
     def _with_sources(self, nodes: list[int]) -> set[int]:
@@ -528,6 +556,15 @@ class Recorder(Watcher):
                     found.add(origin)
                     stack.append(origin)
         return found
+
+    def _descending(self, ops: list[int]) -> list[int]:
+        """`ops`, and the differentiable ops that take what they made."""
+        found = set(ops)
+        for at, entry in enumerate(self.entries):
+            differentiable = entry.kind == "op" and entry.tensor and entry.tensor[1]
+            if differentiable and any(made in found for _, made, _ in entry.inputs):
+                found.add(at)
+        return list(found)
 
     def _in_model(self, entry: Entry) -> bool:
         scope = entry.scope

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+import os
 import sys
 from itertools import islice
 from types import CodeType, FrameType
@@ -10,6 +11,7 @@ from types import CodeType, FrameType
 from labtorch.engine.errors import PACKAGE
 from labtorch.observe.snapshot import Source
 
+VIEWS = f"{os.sep}labtorch_widgets{os.sep}"  # they call models, too; what they call is not theirs
 _library: dict[CodeType, bool] = {}
 
 
@@ -20,7 +22,9 @@ def calling_frame() -> FrameType | None:
         code = frame.f_code
         inside = _library.get(code)
         if inside is None:
-            inside = _library[code] = code.co_filename.startswith(PACKAGE)
+            inside = _library[code] = (
+                code.co_filename.startswith(PACKAGE) or VIEWS in code.co_filename
+            )
         if not inside:
             return frame
         frame = frame.f_back

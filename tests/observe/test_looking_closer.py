@@ -38,6 +38,43 @@ def test_a_lens_on_a_node_stays_with_it_from_step_to_step_and_can_be_closed():
     assert recording.arrays(second, 1).outputs[0].shape == (8, 1)
 
 
+def test_a_lens_can_find_its_nodes_in_the_graph_and_ask_for_a_part():
+    model, sgd, step = training()
+    asked = []
+
+    def relus(graph):
+        asked.append(graph["key"])
+        return [n["id"] for n in graph["nodes"] if n["name"] == "relu"]
+
+    def rows(op, args):
+        return lambda kind, name, array: array[:2] if kind == "output" else None
+
+    with observe.record(budget=1e9) as recording:
+        recording.look_into(where=relus, part=rows)
+        for _ in range(3):
+            step()
+        relu, _ = node(recording, "relu")
+        some = recording.arrays(relu["id"])
+        recording.look_into(ops={"relu"})  # another one asks for the whole: there is no less of it
+        step()
+    assert recording.arrays(relu["id"], 0) is None  # its graph was not known yet
+    assert asked == [recording.graph()["key"]] * 2  # once a lens was added, and once before
+    whole = recording.arrays(relu["id"])
+    assert some.part and some.outputs[0].shape == (2, 4) and some.arguments == {"input": None}
+    assert whole.part is None and whole.outputs[0].shape == (8, 4)
+
+
+def test_a_step_that_is_computed_anew_is_counted_once():
+    model, sgd, step = training()
+    with observe.record(budget=1e9) as recording:
+        following = observe.Following(recording, model, torch.ones(2, 3))
+        step()
+    once = following.recording.nbytes
+    following.run(0)
+    assert following.recording.nbytes == once and following.recording.steps == [0]
+    assert following.recording.dropped == ""
+
+
 def test_large_arrays_are_cut_after_their_first_rows():
     with observe.record(budget=1e9) as recording:
         recording.look_into(ops={"exp"}, limit=1000)
@@ -240,7 +277,8 @@ def test_a_lens_may_keep_the_first_samples_only_and_no_gradients():
         for name in ("conv2d", "relu", "max_pool2d")
     )
     np.testing.assert_array_equal(conv.arguments["input"], x.numpy()[:2])
-    assert conv.arguments["weight"].shape == (2, 1, 3, 3) and conv.gradients == {}
+    assert conv.arguments["weight"].shape == (2, 1, 3, 3)
+    assert all(gradient is None for gradient in conv.gradients.values())
     assert pool.outputs[0].shape == (2, 2, 3, 3) and pool.cotangents == [None]
     # what one op made and the next one took is kept, and counted, once
     assert relu.arguments["input"] is conv.outputs[0]
@@ -267,11 +305,12 @@ def test_an_argument_written_in_place_is_kept_as_the_op_took_it():
 
 
 def test_where_arrays_fill_the_store_they_go_before_summaries_and_stay_spread():
-    x, step = pooled()
+    x = torch.randn(64, 64)
     with observe.record(budget=1e9, cap=1_500_000) as recording:
-        recording.look_into(ops={"conv2d", "relu", "max_pool2d"})
+        recording.look_into(ops={"exp"})
         for _ in range(60):
-            step()
+            torch.exp(x)
+            observe.mark_step()
     held = recording.steps_with_arrays
     assert recording.steps == list(range(60)) and recording.nbytes <= 1_500_000
     assert 10 < len(held) < 60 and held[0] == 0 and held[-1] == 59

@@ -4,6 +4,7 @@ import gc
 import json
 import os
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -269,6 +270,34 @@ def test_a_module_called_twice_makes_two_scopes():
 def test_views_of_a_recording_are_plain_data():
     recording = recorded(2)
     json.dumps([recording.graph(), recording.snapshot(), recording.diff(0, 1)], allow_nan=False)
+
+
+def test_a_glimpse_says_the_same_as_a_snapshot():
+    recording = recorded(2)
+    glimpse = recording.glimpse(1)
+    glimpse |= {
+        "rows": [dict(row) for row in glimpse["rows"]],
+        "contributions": list(glimpse["contributions"]),
+    }
+    assert glimpse == recording.snapshot(1)
+    assert dict(recording.glimpse(1)["rows"][-1]) == recording.snapshot(1)["rows"][-1]
+
+
+def test_a_difference_in_the_middle_of_a_long_graph_is_found_at_once():
+    w = torch.ones(3, requires_grad=True)
+    with observe.record(budget=1e9) as recording:
+        for extra in (0, 3):
+            y = w
+            for at in range(1000):
+                y = torch.tanh(y) if 500 <= at < 500 + extra else torch.sin(y)
+            y.sum().backward()
+            observe.mark_step()
+    start = time.perf_counter()
+    diff = recording.diff(0, 1)
+    assert time.perf_counter() - start < 2
+    assert len(diff["same"]) == 1002 - 3
+    names = [recording.graph(1)["nodes"][i]["name"] for i in diff["added"]]
+    assert names == ["tanh"] * 3 and len(diff["removed"]) == 3
 
 
 def test_nan_and_inf_are_told_apart_from_numbers():

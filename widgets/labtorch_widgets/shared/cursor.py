@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from .live import Publisher, at_the_end_of_cells
+from .live import Publisher, at_the_end_of_cells, serve_between_cells
 from .source import Graph, Recording, SingleStep, Snapshot
 
 Watch = Callable[..., None]  # (*, now: bool)
@@ -93,7 +93,9 @@ class TimeCursor:
             if (step := self.step) is None:
                 return None
             with contextlib.suppress(LookupError):
-                return step, self.recording.graph(step), self.recording.snapshot(step)
+                recording = self.recording
+                glimpse = getattr(recording, "glimpse", recording.snapshot)
+                return step, recording.graph(step), glimpse(step)
         return None
 
     def span(self) -> dict[str, Any]:
@@ -155,6 +157,7 @@ def cursor_of(source: Any) -> TimeCursor:
     if cursor is None:
         cursor = _cursors[id(source)] = TimeCursor(source)
         cursor.publisher = Publisher(cursor)
+        serve_between_cells(source)
     return cursor
 
 
