@@ -308,3 +308,11 @@ def test_closing_the_view_ends_its_copies() -> None:
         view.close()
         model(torch.rand(2, 1, 8, 8)).sum().backward()
     assert recording.steps_with_arrays == [0]
+
+
+def test_a_dashboard_opens_it_for_a_model_with_convolutions() -> None:
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU())
+    dashboard = lab.watch(model, inputs=torch.rand(2, 1, 5, 5))
+    assert "features" in dashboard.opened
+    assert dashboard.view("features").frame["samples"] == 2
+    assert "features" not in lab.watch(nn.Linear(2, 1)).opened
