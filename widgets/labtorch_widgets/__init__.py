@@ -6,6 +6,7 @@
 Views read recordings (`labtorch.observe`) and nothing else of the engine.
 """
 
+from .convolution import ConvolutionView, convolution
 from .dashboard import Dashboard, watch
 from .features import FeatureView, features
 from .gradients import DoctorView, GradientsView, doctor, gradients
@@ -21,6 +22,7 @@ from .training import ComparisonView, TrainingPanel, compare, progress, train
 
 __all__ = [
     "ComparisonView",
+    "ConvolutionView",
     "Dashboard",
     "DoctorView",
     "FeatureView",
@@ -35,6 +37,7 @@ __all__ = [
     "View",
     "broadcast",
     "compare",
+    "convolution",
     "doctor",
     "draw_graph",
     "features",

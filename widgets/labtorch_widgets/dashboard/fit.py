@@ -23,8 +23,17 @@ def _graph(dashboard: Any, inputs: Any, lang: str | None) -> Any:
     return GraphView(dashboard.cursor, lang=lang, timeline=False)
 
 
+def _features(dashboard: Any, inputs: Any, lang: str | None) -> Any:
+    from ..features import features
+
+    model = dashboard.model
+    given = inputs if model is not None else None
+    return features(dashboard.cursor, given, model=model, lang=lang, timeline=False)
+
+
 KINDS: dict[str, Kind] = {
     "graph": Kind(_graph),
+    "features": Kind(_features, CONVOLUTIONS),
 }
 
 
