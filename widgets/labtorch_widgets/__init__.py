@@ -11,16 +11,19 @@ from .graph import GraphView, graph
 from .shared.cursor import TimeCursor
 from .shared.view import View
 from .shared.words import language
+from .states import StatesView, states
 from .training import TrainingPanel, train
 
 __all__ = [
     "Dashboard",
     "GraphView",
+    "StatesView",
     "TimeCursor",
     "TrainingPanel",
     "View",
     "graph",
     "language",
+    "states",
     "train",
     "watch",
 ]
