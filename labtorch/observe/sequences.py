@@ -15,7 +15,7 @@ import numpy as np
 
 from labtorch.engine.op import Op
 from labtorch.engine.variable import Variable
-from labtorch.observe.capture import Captured
+from labtorch.observe.capture import LIMIT, Captured
 
 RECURRENT = ("lstm", "gru", "rnn")
 GATES = {"lstm": 4, "gru": 3, "rnn": 1}
@@ -74,7 +74,7 @@ class Kept:
 
     def _of_a_call(self, kind: str, name: str, array: Any) -> Any:
         if name.startswith("weights"):
-            return array if kind == "argument" else None
+            return array if kind == "argument" and array.nbytes <= LIMIT else None
         kept = self.kept
         within = slice(kept.start, kept.stop)
         if kind == "state" or name == "dropped":

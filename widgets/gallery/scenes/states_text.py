@@ -61,8 +61,8 @@ view
 
 def arrange(page) -> None:
     page.wait_for_selector(".lt-letter")
-    page.get_by_role("spinbutton").first.fill("2")
-    page.get_by_role("spinbutton").first.press("Enter")
+    page.locator(".lt-view input.lt-number").first.fill("2")
+    page.locator(".lt-view input.lt-number").first.press("Enter")
     page.wait_for_selector(".lt-letter:text-is('v')")
     page.locator(".lt-letter").nth(6).click()
     page.wait_for_selector(".lt-equations math")

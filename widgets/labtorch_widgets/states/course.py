@@ -11,6 +11,8 @@ import numpy as np
 
 from .recurrence import GATES, Recurrence
 
+PART = r"(?:slice\([^()]*\)|Ellipsis|None|-?\d+)"  # of an index, as graphs write it
+
 
 @dataclass
 class Course:
@@ -120,7 +122,8 @@ def _reads(graph: Any, call: int, steps: int) -> list[int]:
             chosen = [target["arguments"].get("index")] if target["arguments"]["dim"] == axis else []
         else:
             index = str(target["arguments"].get("index"))
-            parts = re.findall(r"slice\([^()]*\)|Ellipsis|None|-?\d+", index)
+            plain = re.fullmatch(rf"\(?({PART}(, |,?\)?$))+", index)
+            parts = re.findall(PART, index) if plain else []
             chosen = parts[axis : axis + 1] if "Ellipsis" not in parts[: axis + 1] else []
         found |= {int(n) % steps for n in chosen if re.fullmatch(r"-?\d+", str(n))}
     return sorted(found)

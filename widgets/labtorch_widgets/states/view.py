@@ -19,6 +19,7 @@ from .slow import Slow
 from .still import draw
 
 SORTS = ("unit", "activity", "similarity")
+LIMIT = 1 << 24  # bytes of one array: a sequence of 1000 steps with the gates of 512 units
 CHOICES = 64  # outputs that can be asked about
 
 
@@ -68,8 +69,8 @@ class StatesView(View):
         self._order = np.arange(0)
         self._kept = Sequences()
         lenses = [
-            self._recording.look_into(ops=(*FUSED, "embedding"), part=self._kept),
-            self._recording.look_into(where=_loops, part=self._kept),
+            self._recording.look_into(ops=(*FUSED, "embedding"), part=self._kept, limit=LIMIT),
+            self._recording.look_into(where=_loops, part=self._kept, limit=LIMIT),
         ]
         for lens in lenses:
             weakref.finalize(self, lens.close)
