@@ -146,7 +146,7 @@ export class Chart {
       units.slice(row * block, (row + 1) * block).some(test);
     for (let row = 0; row < rows; row++) {
       context.strokeStyle = ink;
-      context.globalAlpha = Math.max(1 / Math.sqrt(rows), 0.05) * (course.brush ? 0.4 : 1);
+      context.globalAlpha = Math.max(1 / Math.sqrt(rows), 0.08) * (course.brush ? 0.7 : 1.3);
       context.lineWidth = ratio;
       trace(row);
     }
@@ -155,7 +155,7 @@ export class Chart {
     for (let row = 0; row < rows; row++) if (has(row, (unit) => chosen.has(unit))) trace(row);
     context.globalAlpha = 1;
     context.lineWidth = 2 * ratio;
-    context.strokeStyle = style.getPropertyValue("--lt-focus").trim() || ink;
+    context.strokeStyle = style.colorScheme === "dark" ? "#ff8a80" : "#b3261e";
     for (let row = 0; row < rows; row++) if (has(row, (unit) => unit === course.cell.unit)) trace(row);
   }
 
