@@ -11,17 +11,22 @@
 """
 
 from labtorch.engine.events import Watcher, mark_step, watch
+from labtorch.observe import convolve
 from labtorch.observe.follow import Following
 from labtorch.observe.recording import Recording
 from labtorch.observe.session import Session, record, watching
+from labtorch.observe.stepping import op_by_op, unwatched
 
 __all__ = [
     "Following",
     "Recording",
     "Session",
     "Watcher",
+    "convolve",
     "mark_step",
+    "op_by_op",
     "record",
+    "unwatched",
     "watch",
     "watching",
 ]

@@ -7,11 +7,13 @@ step keeps copies of what the chosen ops took, made and got back, within a limit
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from labtorch.engine.op import Op
+from labtorch.observe import structure
 from labtorch.observe.snapshot import Graph
 
 LIMIT = 1 << 20  # bytes of one array, unless the lens says otherwise
@@ -96,10 +98,10 @@ class Captured:
     def __init__(self, op: Op | None, args: tuple, lenses: list[Lens]) -> None:
         self.op = op  # None for a tensor that no op of the step made
         self._limit = max(lens.limit for lens in lenses)
-        makers = [lens.part for lens in lenses if lens.part is not None]
         # whoever asks for less finds it in the whole that another one asks for
-        partial = len(makers) == len(lenses)
-        self.part: Part | None = makers[0](op, args) if partial else None
+        makers = {lens.part for lens in lenses}
+        maker = makers.pop() if len(makers) == 1 else None
+        self.part: Part | None = None if maker is None else maker(op, args)
         self.args: tuple = ()  # of the op's call, arrays in the place of tensors
         self.outputs: list[np.ndarray | None] = []
         self.cotangents: list[np.ndarray | None] = []
@@ -114,9 +116,39 @@ class Captured:
         return copied(array, self._limit)
 
     @property
-    def nbytes(self) -> int:
+    def arrays(self) -> dict[int, np.ndarray]:
+        """Those that are there, each once, by identity: an output may be another's argument."""
         named = (*self.arguments.values(), *self.gradients.values(), *self.states.values())
-        return sum(a.nbytes for a in (*self.outputs, *self.cotangents, *named) if a is not None)
+        return {id(a): a for a in (*self.outputs, *self.cotangents, *named) if a is not None}
+
+
+@lru_cache
+def samples_only(samples: int | None, backward: bool) -> Callable[[Op | None, tuple], Part]:
+    """The part of a lens that wants only the first samples of a batch, or no gradients.
+
+    What goes through an op has a row for each sample: its outputs, its input, and what has the
+    input's shape; weights do not.
+    """
+
+    def part(op: Op | None, args: tuple) -> Part:
+        shape = getattr(args[0], "shape", None) if args else None
+        batched = {
+            structure.argument(op, at)
+            for at, arg in enumerate(args)
+            if hasattr(arg, "shape") and (at == 0 or arg.shape == shape)
+        }
+
+        def choose(kind: str, name: str, array: Any) -> Any:
+            if kind in ("cotangent", "gradient") and not backward:
+                return None
+            whole = kind in ("argument", "gradient") and name not in batched
+            if samples is None or whole or kind == "state" or not array.ndim or op is None:
+                return array
+            return array[:samples]
+
+        return choose
+
+    return part
 
 
 def copied(array: Any, limit: int) -> np.ndarray | None:

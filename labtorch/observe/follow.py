@@ -17,11 +17,21 @@ class Following:
 
     The model runs in evaluation mode, without gradients, in the thread that trains it, between two
     of its steps; its modes and the random generators are put back, so that the training computes
-    the same numbers as without it.
+    the same numbers as without it. `lens`, what `Recording.look_into` takes by name, asks for whole
+    arrays from the first run on.
     """
 
-    def __init__(self, training: Recording, model: Any, *inputs: Any, cap: int = 64 << 20) -> None:
+    def __init__(
+        self,
+        training: Recording,
+        model: Any,
+        *inputs: Any,
+        cap: int = 64 << 20,
+        lens: dict[str, Any] | None = None,
+    ) -> None:
         self.recording = Recording(keep=training.keep, cap=cap)
+        if lens is not None:
+            self.recording.look_into(**lens)
         self._model, self._inputs = weakref.ref(model), inputs
         self._recorder = Recorder(self.recording, budget=1.0, head_start=0.0)
         self._training = training

@@ -25,7 +25,7 @@ from labtorch.engine.variable import Variable
 from labtorch.observe import source, structure
 from labtorch.observe.capture import Captured, Lens, places
 from labtorch.observe.recording import Measured, Recording
-from labtorch.observe.snapshot import Graph, Snapshot
+from labtorch.observe.snapshot import Graph, Row, Snapshot
 from labtorch.observe.summary import Probe
 
 MOST_NODES = 20_000  # in one step; what comes after is counted, not kept
@@ -35,6 +35,17 @@ CREDIT = 0.05  # seconds of measuring that can be saved up, at most
 LARGEST_UPDATE = (
     1 << 22
 )  # elements: a larger parameter's update is not measured, as it takes a copy
+
+NOT_YET: Row = {
+    "value": None,
+    "grad": None,
+    "update": None,
+    "forward_seconds": None,
+    "backward_seconds": None,
+    "forward_start": None,
+    "backward_start": None,
+    "turn": None,
+}
 
 
 class Entry:
@@ -106,6 +117,9 @@ class Recorder(Watcher):
         asked = self.recording._asked()
         self.measuring = asked or self.credit >= 0 or self.recording.step_count < FIRST
         self._place_lenses()
+        if self.measuring and self.recording._before:
+            self.recording._prepare(self.recording.step_count)
+            self.spent += perf_counter() - self.began
 
     def _place_lenses(self) -> None:
         """Which entries the lenses are on, if this step is built like the last one."""
@@ -198,7 +212,8 @@ class Recorder(Watcher):
         for position, arg in enumerate(args):
             if isinstance(arg, Variable):
                 name = structure.argument(call.op, position)
-                args[position] = found.arguments[name] = found.copy("argument", name, arg._array)
+                kept = self._once(arg, found.copy("argument", name, arg._array))
+                args[position] = found.arguments[name] = kept
         found.args = tuple(args)
         found.outputs = [found.copy("output", str(i), y._array) for i, y in enumerate(outputs)]
         found.cotangents = [None] * len(outputs)
@@ -208,6 +223,17 @@ class Recorder(Watcher):
             if (array := found.copy("state", name, state)) is not None
         }
         self.spent += perf_counter() - start
+
+    def _once(self, arg: Variable, copy: np.ndarray | None) -> np.ndarray | None:
+        """The copy; or, where the op that made the argument is looked into too, that one's own."""
+        made, output = self.where.get(events.identity(arg), (-1, 0))
+        source = self.captured.get(made)
+        if copy is not None and source is not None and source.op is not None:
+            same = source.outputs[output]
+            # written in place since, it is another
+            if same is not None and np.array_equal(same, copy, equal_nan=True):
+                return same
+        return copy
 
     def _enter(self, call: Call, outputs: tuple) -> int | None:
         """Note an op call; the tensors it takes that nobody made become leaves."""
@@ -422,16 +448,29 @@ class Recorder(Watcher):
             return False
         return bool(self._kept_entries())
 
-    def partial(self) -> tuple[Graph, Snapshot] | None:
-        """The step under way as far as it has come; for the thread that computes it."""
-        order = self._kept_entries()
+    def partial(self, sequence: int | None = None) -> tuple[Graph, Snapshot] | None:
+        """The step under way as far as it has come; for the thread that computes it.
+
+        Where it goes as the last step went, it is shown on that step's graph. `sequence` is the
+        number of what was just done.
+        """
+        order = self._kept_entries(partial=True)
         if not order:
             return None
         entries = [self.entries[i] for i in order]
         graph = structure.build(entries, order, self.scopes, self.places)
         graph["key"] = f"partial {hash(tuple(order)) & 0xFFFFFFFF:x} {len(order)}"
+        at = self.by_sequence.get(sequence) if sequence is not None else None
+        current = order.index(at) if at in order else None
         head = self._head(self.recording.step_count, graph, perf_counter(), None)
-        return graph, self._measured({**head, "partial": True}, order).plain()
+        head |= {"partial": True, "current": current}
+        snapshot = self._measured(head, order).plain()
+        if self.last is not None and structure.begins(self.last[0], graph):
+            graph = self.last[0]
+            missing = len(graph["nodes"]) - len(order)
+            snapshot["graph"] = graph["key"]
+            snapshot["rows"] += [{**NOT_YET} for _ in range(missing)]
+        return graph, snapshot
 
     def _keep(self, number: int, end: float) -> None:
         order = self._kept_entries()
@@ -461,11 +500,13 @@ class Recorder(Watcher):
             "graph": graph["key"],
             "seconds": end - self.start,
             "duration": end - self.began,
+            "measuring_seconds": self.spent,
             "loss": self.loss,
             "learning_rate": self.rate,
             "measured": self.measuring,
             "failure": failure,
             "partial": False,
+            "current": None,
         }
 
     def _measured(self, head: dict, order: list[int]) -> Measured:
@@ -487,9 +528,10 @@ class Recorder(Watcher):
             {at: c for at, old in enumerate(order) if (c := self.captured.get(old))},
         )
 
-    def _kept_entries(self) -> list[int]:
+    def _kept_entries(self, partial: bool = False) -> list[int]:
         """Where there was a backward pass, ops outside of grad mode (a validation, an update by
-        hand) are not part of the model's graph, nor are leaves that only they used."""
+        hand) are not part of the model's graph, nor are leaves that only they used. Of a partial
+        step it is not known yet what leads to the loss: what comes of the model's outputs may."""
         entries = self.entries
         if not self.went_backward and self.model is None:
             return list(range(len(entries)))
@@ -500,6 +542,8 @@ class Recorder(Watcher):
             of_model = {i for i in of_graph if self._in_model(entries[i])}
             roots = [i for i in self.roots_at if of_model & self._with_sources([i])]
             of_graph = [*of_model, *roots]
+            if partial and not self.went_backward:
+                of_graph = self._descending(of_graph)
         return sorted(self._with_sources(of_graph))
 
     def _with_sources(self, nodes: list[int]) -> set[int]:
@@ -512,6 +556,15 @@ class Recorder(Watcher):
                     found.add(origin)
                     stack.append(origin)
         return found
+
+    def _descending(self, ops: list[int]) -> list[int]:
+        """`ops`, and the differentiable ops that take what they made."""
+        found = set(ops)
+        for at, entry in enumerate(self.entries):
+            differentiable = entry.kind == "op" and entry.tensor and entry.tensor[1]
+            if differentiable and any(made in found for _, made, _ in entry.inputs):
+                found.add(at)
+        return list(found)
 
     def _in_model(self, entry: Entry) -> bool:
         scope = entry.scope

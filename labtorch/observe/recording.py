@@ -16,6 +16,8 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from labtorch.engine.op import Op
 from labtorch.observe import capture
 from labtorch.observe.capture import Captured, Lens
@@ -25,6 +27,7 @@ LOSSES = 4096  # points that the loss line keeps, at most
 ROW_BYTES = 260  # of a row without its probes
 NODE_BYTES, EDGE_BYTES = 3000, 500  # of a graph, about
 PROBED = ("value", "grad", "update")
+TIMES = ("forward_start", "forward_seconds", "backward_start", "backward_seconds")
 
 
 def _size(graph: Graph) -> int:
@@ -34,7 +37,7 @@ def _size(graph: Graph) -> int:
 class Measured:
     """One kept step in compact form: columns by name, with probes instead of plain summaries."""
 
-    __slots__ = ("head", "columns", "contributions", "captured", "nbytes")
+    __slots__ = ("head", "columns", "contributions", "captured", "array_bytes", "nbytes")
 
     def __init__(
         self,
@@ -47,10 +50,17 @@ class Measured:
         self.contributions, self.captured = contributions, captured
         probes = [p for name in PROBED for p in columns[name] if p is not None]
         probes += contributions.values()
-        arrays = sum(c.nbytes for c in captured.values())
-        self.nbytes = (
-            1000 + ROW_BYTES * len(columns["value"]) + sum(p.nbytes for p in probes) + arrays
-        )
+        arrays = {key: a.nbytes for c in captured.values() for key, a in c.arrays.items()}
+        self.array_bytes = sum(arrays.values())
+        summaries = ROW_BYTES * len(columns["value"]) + sum(p.nbytes for p in probes)
+        self.nbytes = 1000 + summaries + self.array_bytes
+
+    def let_arrays_go(self) -> int:
+        """Keep the summaries alone; returns how many bytes that frees."""
+        freed = self.array_bytes
+        self.captured, self.array_bytes = {}, 0
+        self.nbytes -= freed
+        return freed
 
     def plain(self) -> Snapshot:
         columns = {
@@ -64,6 +74,21 @@ class Measured:
 
 def _plain(probe: Any) -> Any:
     return probe if probe is None or isinstance(probe, dict) else probe.plain()
+
+
+def _whole(probe: Any) -> np.ndarray | None:
+    """The tensor behind a probe, or behind a summary that was read from a file, if small."""
+    if probe is None:
+        return None
+    if not isinstance(probe, dict):
+        return probe.thumbnail if probe.exact else None
+    picture = probe["thumbnail"]
+    if not picture["exact"]:
+        return None
+    array = np.array(picture["values"], dtype=np.float64)  # None, where a glyph stands, is NaN
+    for row, column, glyph in picture["glyphs"]:
+        array[row, column] = float(glyph)
+    return array
 
 
 class Recording:
@@ -83,7 +108,7 @@ class Recording:
         self._uses: Counter[str] = Counter()  # kept steps of each graph
         self._recent: dict[int, Measured] = {}
         self._earlier: dict[int, Measured] = {}
-        self._nbytes = 0
+        self._nbytes = self._array_bytes = 0
         self._measured = 0  # steps ever measured
         self._evicted = 0
         self._losses: list[tuple[int, float]] = []
@@ -97,6 +122,7 @@ class Recording:
         self._lenses: tuple[Lens, ...] = ()
         self._tensors: dict[capture.Signature, weakref.ref] = {}
         self._requests: deque[tuple[Future, Callable[[], Any]]] = deque()
+        self._before: tuple[Callable[[int], None], ...] = ()
         self._after: tuple[Callable[[int], None], ...] = ()
         self._listeners: tuple[Callable[[], None], ...] = ()
 
@@ -113,17 +139,22 @@ class Recording:
         where: Callable[[Graph], Iterable[int]] | None = None,
         parameters: bool = False,
         limit: int = capture.LIMIT,
+        samples: int | None = None,
+        backward: bool = True,
         part: Callable[[Op | None, tuple], capture.Part] | None = None,
     ) -> Lens:
         """Keep whole arrays in the steps measured from now on, until the lens is closed.
 
         Of all ops with a name in `ops`, of the node that is `node` in the graph of `step` and of
         its like in later graphs, of the nodes that `where` finds in a graph (asked once for each
-        structure), or of all parameters; at most `limit` bytes of each array. `part`, called with
-        an op and its arguments, may say which part of the arrays is enough. Read them with
-        `arrays`.
+        structure), or of all parameters; at most `limit` bytes of each array. Of what goes through
+        an op, `samples` keeps only the first ones of the batch; without `backward`, no gradients
+        are kept; `part`, called with an op and its arguments, may say what else is enough. Read
+        them with `arrays`.
         """
         signature = None if node is None else capture.signatures(self.graph(step))[node]
+        if part is None and (samples is not None or not backward):
+            part = capture.samples_only(samples, backward)
         lens = Lens(ops, signature, where, parameters, limit, part, self._close_lens)
         self._lenses = (*self._lenses, lens)
         return lens
@@ -148,6 +179,11 @@ class Recording:
         return future
 
     @property
+    def has_requests(self) -> bool:
+        """Does work wait to be done between two steps?"""
+        return bool(self._requests)
+
+    @property
     def idle(self) -> bool:
         """May this thread act as if between two steps?"""
         from labtorch.engine.thread import current
@@ -159,7 +195,12 @@ class Recording:
     def attend(self, step: int | None = None) -> None:
         """Do what was asked for between steps; `step` is the one just kept, if one was."""
         while self._requests:
-            future, act = self._requests.popleft()
+            try:
+                future, act = self._requests.popleft()
+            except IndexError:  # another thread was faster, where none is recorded
+                break
+            if not future.set_running_or_notify_cancel():
+                continue  # nobody waits for it any more
             try:
                 future.set_result(act())
             except Exception as error:  # told to the one who asked; the training goes on
@@ -178,6 +219,20 @@ class Recording:
 
         return end
 
+    def before_measured_steps(self, act: Callable[[int], None]) -> Callable[[], None]:
+        """Call `act(step)` as a step begins that will be measured, while the parameters are those
+        that it will use; otherwise as `after_kept_steps`."""
+        self._before = (*self._before, act)
+
+        def end() -> None:
+            self._before = tuple(each for each in self._before if each is not act)
+
+        return end
+
+    def _prepare(self, step: int) -> None:
+        for each in self._before:
+            each(step)
+
     def listen(self, heard: Callable[[], None]) -> Callable[[], None]:
         """Call `heard()`, which has to be quick, when there is news: a step has ended, work waits
         to be done between steps, or the recording has ended. Returns a function that ends it."""
@@ -194,20 +249,35 @@ class Recording:
 
     def edit(self, node: int, index: tuple[int, ...], value: float, step: int = -1) -> Future:
         """Write `value` into the parameter or buffer that is `node` in the graph of `step`, between
-        two steps. Raises LookupError where the tensor is gone, IndexError for a bad index."""
+        two steps; the Future brings the number that was there. Raises LookupError where the tensor
+        is gone, IndexError for a bad index."""
+        tensor = self._tensor(node, step)
+        tensor._array[index]  # raises where the index is no good
+
+        def write() -> Any:
+            former = tensor._array[index].item()
+            tensor._array[index] = value
+            tensor.version().written("an edit in a view", None)
+            return former
+
+        return self.between_steps(write)
+
+    def read(self, node: int, index: tuple[int | slice, ...] = (), step: int = -1) -> Future:
+        """Copy what is at `index` of the parameter or buffer that is `node` in the graph of `step`,
+        as it is now, between two steps. Raises LookupError where the tensor is gone."""
+        tensor = self._tensor(node, step)
+        return self.between_steps(
+            lambda: capture.copied(tensor._array[(*index, ...)], capture.LIMIT)
+        )
+
+    def _tensor(self, node: int, step: int) -> Any:
         graph = self.graph(step)
         reference = self._tensors.get(capture.signatures(graph)[node])
         tensor = reference() if reference is not None else None
         if tensor is None:
             name = graph["nodes"][node]["name"]
             raise LookupError(f"'{name}' is not there any more, or is no parameter or buffer")
-        tensor._array[index]  # raises where the index is no good
-
-        def write() -> None:
-            tensor._array[index] = value
-            tensor.version().written("an edit in a view", None)
-
-        return self.between_steps(write)
+        return tensor
 
     def _remember(self, leaves: dict[int, Any], graph: Graph) -> None:
         """Weakly, the tensors behind the parameters and buffers of the newest graph."""
@@ -236,6 +306,11 @@ class Recording:
 
     def _add(self, graph: Graph, measured: Measured) -> None:
         with self._lock:
+            for pool in (self._recent, self._earlier):
+                if measured.head["step"] in pool:  # a step that is run again takes its place
+                    self._forget(pool, measured.head["step"])
+                    self._evicted -= 1
+                    self._measured -= 1
             if graph["key"] not in self._graphs:
                 self._graphs[graph["key"]] = graph
                 self._nbytes += _size(graph)
@@ -247,11 +322,32 @@ class Recording:
             self._measured += 1
             self._recent[measured.head["step"]] = measured
             self._nbytes += measured.nbytes
+            self._array_bytes += measured.array_bytes
             if len(self._recent) > self.keep:
                 self._retire()
             while self._nbytes > self.cap and len(self._recent) + len(self._earlier) > 1:
+                if self._array_bytes > self.cap // 2 and self._thin_arrays():
+                    continue
                 pool = self._earlier or self._recent
                 self._forget(pool, next(iter(pool)))
+
+    def _thin_arrays(self) -> bool:
+        """Where whole arrays take more than half of the store, some go before any summary: those
+        of the step whose neighbours are closest, so that what stays is spread over the training."""
+        steps = self._with_arrays()
+        if len(steps) < 3:
+            return False
+        gaps = [after - before for before, after in zip(steps, steps[2:])]
+        step = steps[1 + gaps.index(min(gaps))]
+        held = self._recent.get(step) or self._earlier[step]
+        freed = held.let_arrays_go()
+        self._nbytes -= freed
+        self._array_bytes -= freed
+        return True
+
+    def _with_arrays(self) -> list[int]:
+        pools = (self._earlier, self._recent)
+        return sorted(step for pool in pools for step, m in pool.items() if m.captured)
 
     def _retire(self) -> None:
         """The oldest recent step joins the sample of earlier ones, or is let go (reservoir)."""
@@ -269,6 +365,7 @@ class Recording:
     def _forget(self, pool: dict[int, Measured], step: int) -> None:
         gone = pool.pop(step)
         self._nbytes -= gone.nbytes
+        self._array_bytes -= gone.array_bytes
         self._evicted += 1
         key = gone.head["graph"]
         self._uses[key] -= 1
@@ -282,6 +379,12 @@ class Recording:
         """The numbers of the steps that can be looked at, ascending."""
         with self._lock:
             return sorted([*self._earlier, *self._recent])
+
+    @property
+    def steps_with_arrays(self) -> list[int]:
+        """Those of the steps that a lens kept arrays of, ascending."""
+        with self._lock:
+            return self._with_arrays()
 
     @property
     def losses(self) -> list[tuple[int, float]]:
@@ -333,6 +436,35 @@ class Recording:
     def snapshot(self, step: int = -1) -> Snapshot:
         """The numbers of `step`: one row per node of its graph."""
         return self._step(step).plain()
+
+    def timings(self, step: int = -1) -> dict[str, Any]:
+        """When the ops of `step` ran and for how long: the head of its snapshot, and, under
+        "rows", the rows' times alone, as columns. Far cheaper than a snapshot."""
+        measured = self._step(step)
+        return {**measured.head, "rows": {name: measured.columns[name] for name in TIMES}}
+
+    def loss_of(self, step: int) -> float | None:
+        """The loss of a kept step; None where there was none or the step is not kept."""
+        try:
+            return self._step(step).head["loss"]
+        except LookupError:
+            return None
+
+    def small_parameters(self, step: int) -> dict[str, np.ndarray]:
+        """By name, the parameters of `step` that are so small that their thumbnail is the tensor
+        itself, as the step used them, in rows. Empty where the step is not kept; a name that two
+        parameters have is left out."""
+        try:
+            measured = self._step(step)
+        except LookupError:
+            return {}
+        found: dict[str, Any] = {}
+        for node, value in zip(
+            self._graphs[measured.head["graph"]]["nodes"], measured.columns["value"]
+        ):
+            if node["kind"] == "parameter":
+                found[node["name"]] = None if node["name"] in found else _whole(value)
+        return {name: array for name, array in found.items() if array is not None}
 
     def series(
         self, node: int | str, statistic: str = "mean", of: str = "value"
@@ -453,4 +585,5 @@ class _Loaded(Measured):
 
     def __init__(self, head: dict, columns: dict[str, list], contributions: dict) -> None:
         self.head, self.columns = head, columns
-        self.contributions, self.captured, self.nbytes = contributions, {}, 0
+        self.contributions, self.captured = contributions, {}
+        self.array_bytes = self.nbytes = 0

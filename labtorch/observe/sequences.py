@@ -6,6 +6,7 @@ without the rest.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -103,6 +104,15 @@ class Sequences:
 
     def __call__(self, op: Op | None, args: tuple) -> Kept:
         return Kept(op, args, self.first, self.nbytes)
+
+
+_wishes: weakref.WeakKeyDictionary[Any, Sequences] = weakref.WeakKeyDictionary()
+
+
+def sequences_of(recording: Any) -> Sequences:
+    """The wish that all who look into a recording's sequences share: lenses that wish for different
+    parts of one call would have it kept whole."""
+    return _wishes.setdefault(recording, Sequences())
 
 
 @dataclass

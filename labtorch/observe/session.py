@@ -34,10 +34,13 @@ class Session:
         self.recorder = Recorder(self.recording, budget, head_start, model)
         self.recording._under_way = lambda: not self.recorder.waiting
 
-    def start(self) -> None:
-        """Record this thread from now on. A session that recorded another leaves that one."""
+    def start(self, thread: Any = None) -> None:
+        """Record this thread (or `thread`, one that is not computing now) from now on.
+
+        A session that recorded another leaves that one.
+        """
         self.stop()
-        thread = self.recording.thread = current()
+        thread = self.recording.thread = thread or current()
         thread.watchers = (*thread.watchers, self.recorder)
 
     def stop(self) -> None:
@@ -54,13 +57,26 @@ class Session:
             detach(thread, self.recorder)
 
     def end_step(self) -> None:
-        """End the step under way, where no optimizer does: at the end of a notebook cell."""
-        if not self.recorder.waiting:
+        """End the step under way, where no optimizer does: at the end of a notebook cell.
+
+        A step that another thread is in the middle of is that thread's to end.
+        """
+        if self.recording.thread is current() and not self.recorder.waiting:
             self.recorder.step_marked()
 
-    def show_partial(self) -> None:
-        """Let views see the step under way as it is now; to be called by the thread recorded."""
-        self.recording.present = self.recorder.partial()
+    def discard(self) -> None:
+        """Forget what this thread computed since the last step ended."""
+        if self.recording.thread is current() and not self.recorder.waiting:
+            self.recorder._begin()
+
+    def show_partial(self, sequence: int | None = None) -> bool:
+        """Let views see the step under way as it is now; to be called by the thread recorded.
+
+        `sequence` is the number of the op, node or leaf just done; is it part of what is shown?
+        """
+        self.recording.present = self.recorder.partial(sequence)
+        present = self.recording.present
+        return present is not None and present[1]["current"] is not None
 
 
 @contextmanager

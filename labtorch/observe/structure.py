@@ -73,6 +73,20 @@ def build(
     return {"key": "", "nodes": nodes, "edges": edges, "scopes": plain_scopes}
 
 
+def begins(graph: Graph, part: Graph) -> bool:
+    """Is `part` what `graph` begins with? Then its nodes have the same numbers in both."""
+    count = len(part["nodes"])
+    return (
+        _identities(graph["nodes"][:count]) == _identities(part["nodes"])
+        and [e for e in graph["edges"] if e["target"] < count] == part["edges"]
+        and graph["scopes"][: len(part["scopes"])] == part["scopes"]
+    )
+
+
+def _identities(nodes: list) -> list[tuple]:
+    return [(n["kind"], n["name"], n["scope"], n["shape"], n["source"]) for n in nodes]
+
+
 def _nbytes(shape: tuple, dtype: np.dtype) -> int:
     return int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
 
@@ -120,7 +134,8 @@ def _describe_op(
         argument(op, position): list(entries[new[old]].outputs[output][0])
         for position, old, output in entry.inputs
     }
-    node["flops"] = cost.flops(op.name, shapes, node["shape"])
+    settings = {argument(op, position): value for position, value in entry.extra}
+    node["flops"] = cost.flops(op.name, shapes, node["shape"], settings)
     if plan is None:
         return
     node["vjps"] = op.formulas(plan)

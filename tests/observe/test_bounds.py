@@ -42,7 +42,8 @@ def test_kept_arrays_count_against_the_cap():
             torch.exp(x)
             observe.mark_step()
             assert recording.nbytes <= cap
-    assert 5 < len(recording.steps) < 30
+    assert len(recording.steps) > 30  # most keep their summaries
+    assert 4 < len(recording.steps_with_arrays) < 30
     assert recording.arrays(1, recording.steps[-1]).outputs[0].shape == (100, 100)
 
 

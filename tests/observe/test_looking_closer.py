@@ -252,3 +252,66 @@ def test_the_step_under_way_can_be_shown_op_by_op():
     assert len(seen[3][0]) == len(session.recording.graph()["nodes"])
     assert seen[4:] == [1, 2, 3, 4]
     assert session.recording.present is None and session.recording.step_count == 1
+
+
+def pooled():
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.MaxPool2d(2))
+    sgd = optim.SGD(model.parameters(), lr=0.01)
+    x = torch.randn(6, 1, 8, 8)
+
+    def step():
+        sgd.zero_grad()
+        model(x).square().mean().backward()
+        sgd.step()
+
+    return x, step
+
+
+def test_a_lens_may_keep_the_first_samples_only_and_no_gradients():
+    x, step = pooled()
+    with observe.record(budget=1e9) as recording:
+        recording.look_into(ops={"conv2d", "relu", "max_pool2d"}, samples=2, backward=False)
+        step()
+    conv, relu, pool = (
+        recording.arrays(node(recording, name)[0]["id"])
+        for name in ("conv2d", "relu", "max_pool2d")
+    )
+    np.testing.assert_array_equal(conv.arguments["input"], x.numpy()[:2])
+    assert conv.arguments["weight"].shape == (2, 1, 3, 3)
+    assert all(gradient is None for gradient in conv.gradients.values())
+    assert pool.outputs[0].shape == (2, 2, 3, 3) and pool.cotangents == [None]
+    # what one op made and the next one took is kept, and counted, once
+    assert relu.arguments["input"] is conv.outputs[0]
+
+
+def test_of_two_lenses_on_an_op_each_gets_what_it_asked_for():
+    x, step = pooled()
+    with observe.record(budget=1e9) as recording:
+        recording.look_into(ops={"conv2d"}, samples=2, backward=False)
+        recording.look_into(ops={"conv2d"})
+        step()
+    conv = recording.arrays(node(recording, "conv2d")[0]["id"])
+    assert len(conv.outputs[0]) == 6 and conv.gradients["weight"].shape == (2, 1, 3, 3)
+
+
+def test_an_argument_written_in_place_is_kept_as_the_op_took_it():
+    with observe.record(budget=1e9) as recording:
+        recording.look_into(ops={"exp", "sin"})
+        y = torch.exp(torch.zeros(3))
+        y[0] = 7.0
+        torch.sin(y)
+    sin = recording.arrays(node(recording, "sin")[0]["id"])
+    np.testing.assert_array_equal(sin.arguments["input"], [7, 1, 1])
+
+
+def test_where_arrays_fill_the_store_they_go_before_summaries_and_stay_spread():
+    x = torch.randn(64, 64)
+    with observe.record(budget=1e9, cap=1_500_000) as recording:
+        recording.look_into(ops={"exp"})
+        for _ in range(60):
+            torch.exp(x)
+            observe.mark_step()
+    held = recording.steps_with_arrays
+    assert recording.steps == list(range(60)) and recording.nbytes <= 1_500_000
+    assert 10 < len(held) < 60 and held[0] == 0 and held[-1] == 59
+    assert max(np.diff(held)) <= 60 / len(held) * 4

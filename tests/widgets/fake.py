@@ -6,10 +6,8 @@ is written down as `labtorch.observe.snapshot` says.
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -211,6 +209,18 @@ class FakeRecording(Finished):
             return self.kept[step if step >= 0 else max(self.kept)]
 
 
+class FakeSession:
+    """What `labtorch.observe.Session` is to a training loop; the program itself records."""
+
+    def __init__(self, recording: FakeRecording) -> None:
+        self.recording = recording
+
+    def start(self, thread: Any = None) -> None: ...
+    def stop(self) -> None: ...
+    def end_step(self) -> None: ...
+    def discard(self) -> None: ...
+
+
 class Optimizer:
     def __init__(self, lr: float) -> None:
         self.param_groups = [{"lr": lr}]
@@ -231,9 +241,9 @@ class Program:
         self.count = 0
         self.rates: list[float] = []
 
-    @contextlib.contextmanager
-    def record(self) -> Iterator[FakeRecording]:
-        yield self.recording
+    @property
+    def session(self) -> FakeSession:
+        return FakeSession(self.recording)
 
     def step(self) -> float:
         time.sleep(self.pause)
@@ -267,6 +277,7 @@ class Program:
             if bad
             else None,
             "partial": False,
+            "current": None,
             "contributions": [],
             "rows": [
                 {

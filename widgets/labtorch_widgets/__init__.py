@@ -7,23 +7,39 @@ Views read recordings (`labtorch.observe`) and nothing else of the engine.
 """
 
 from .dashboard import Dashboard, watch
+from .features import FeatureView, features
 from .graph import GraphView, graph
 from .shared.cursor import TimeCursor
 from .shared.view import View
 from .shared.words import language
 from .states import StatesView, states
-from .training import TrainingPanel, train
+from .surface import SurfaceView, surface
+from .tensors import TensorsView, broadcast, tensors
+from .timeline import TimelineView, timeline
+from .training import ComparisonView, TrainingPanel, compare, progress, train
 
 __all__ = [
+    "ComparisonView",
     "Dashboard",
+    "FeatureView",
     "GraphView",
     "StatesView",
+    "SurfaceView",
+    "TensorsView",
     "TimeCursor",
+    "TimelineView",
     "TrainingPanel",
     "View",
+    "broadcast",
+    "compare",
+    "features",
     "graph",
     "language",
+    "progress",
     "states",
+    "surface",
+    "tensors",
+    "timeline",
     "train",
     "watch",
 ]

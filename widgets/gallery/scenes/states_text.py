@@ -16,8 +16,8 @@ torch.manual_seed(0)
 names = {
     "Italian": "rossi bianchi ferrari esposito romano colombo ricci marino greco bruno gallo conti "
     "costa giordano mancini rizzo lombardi moretti barbieri fontana santoro mariani rinaldi",
-    "Japanese": "sato suzuki takahashi tanaka watanabe ito yamamoto nakamura kobayashi kato yoshida "
-    "yamada sasaki yamaguchi matsumoto inoue kimura hayashi shimizu saito mori abe ikeda",
+    "Japanese": "sato suzuki takahashi tanaka watanabe ito yamamoto nakamura kobayashi kato "
+    "yoshida yamada sasaki yamaguchi matsumoto inoue kimura hayashi shimizu saito mori abe ikeda",
     "Russian": "ivanov smirnov kuznetsov popov vasiliev petrov sokolov mikhailov novikov fedorov "
     "morozov volkov alekseev lebedev semenov egorov pavlov kozlov stepanov nikolaev orlov",
 }

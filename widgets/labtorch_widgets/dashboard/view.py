@@ -29,7 +29,7 @@ class BarView(View):
 
     def make_frame(self) -> dict[str, Any]:
         found = self.cursor.look()
-        fitting = fit.fitting(self._dashboard.names())
+        fitting = self._dashboard.fitting
         opened = self._dashboard.opened
         return {
             "time": self.cursor.span(),
@@ -104,6 +104,11 @@ class Dashboard(ipywidgets.VBox):
     def model(self) -> Any:
         """The model that is watched; None where a recording is shown, or the model is gone."""
         return self._model() if self._model is not None else None
+
+    @property
+    def fitting(self) -> list[str]:
+        """The names of the views that fit the model, open or not."""
+        return fit.fitting(self.names())
 
     def names(self) -> set[str]:
         """The classes and ops by which views are chosen; looked up again when the graph changes."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import threading
 import time
@@ -13,7 +14,8 @@ if TYPE_CHECKING:
     from .cursor import TimeCursor
 
 INTERVAL = 0.1  # seconds between two publications, at least
-SHARE = 0.08  # of the time that views may take from a training while nobody steers it
+SHARE = 0.03  # of the time that views may take from a training while nobody steers it
+PAUSE = 1.0  # seconds between two publications, at most
 QUIET = 0.4  # seconds without news after which views are told again: they may have skipped the last
 
 
@@ -51,8 +53,28 @@ class Publisher:
             if last:
                 break
             del cursor
-            time.sleep(max(INTERVAL, (time.monotonic() - began) / SHARE))
+            time.sleep(min(PAUSE, max(INTERVAL, (time.monotonic() - began) / SHARE)))
         self._unlisten()
+
+
+def serve_between_cells(recording: Any) -> None:
+    """Let what waits to be done between steps of the notebook's own thread be done while no cell
+    runs; elsewhere do nothing."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return
+
+    def attend() -> None:
+        if recording.idle:
+            recording.attend()
+
+    def heard() -> None:
+        if recording.has_requests and not recording.idle:
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(attend)
+
+    recording.listen(heard)
 
 
 def at_the_end_of_cells(act: Callable[[], Any]) -> None:

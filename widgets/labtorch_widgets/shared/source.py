@@ -36,6 +36,8 @@ class Recording(Protocol):
 
     def snapshot(self, step: int) -> Snapshot: ...
 
+    def timings(self, step: int) -> dict[str, Any]: ...  # a snapshot's head; times as columns
+
     def measure_next(self) -> None: ...
 
     @property
@@ -45,13 +47,22 @@ class Recording(Protocol):
     def thread(self) -> Any: ...  # None where nothing is recorded any more
 
     @property
-    def look_into(self) -> Callable[..., Any]: ...  # (ops=, node=, step=, parameters=): a lens
+    def look_into(self) -> Callable[..., Any]: ...  # (ops=, node=, step=, ...): a lens
 
     def arrays(self, node: int, step: int = -1) -> Any: ...  # Captured, or None
 
+    @property
+    def steps_with_arrays(self) -> list[int]: ...
+
     def between_steps(self, act: Callable[[], Any]) -> Future: ...
 
+    def attend(self, step: int | None = None) -> None: ...
+
     def edit(self, node: int, index: tuple[int, ...], value: float, step: int = -1) -> Future: ...
+
+    def read(
+        self, node: int, index: tuple[int | slice, ...] = (), step: int = -1
+    ) -> Future: ...  # the parameter's numbers as they are now
 
     def listen(self, heard: Callable[[], None]) -> Callable[[], None]: ...
 
@@ -60,11 +71,31 @@ class Finished:
     """The part of a recording that is the same wherever nothing is recorded any more."""
 
     dropped = ""
+    has_requests = False
     present = None
     thread = None
+    steps_with_arrays: list[int] = []
 
     def measure_next(self) -> None:
         """There is no next step."""
+
+    def before_measured_steps(self, act: Callable[[int], None]) -> Callable[[], None]:
+        return lambda: None
+
+    def small_parameters(self, step: int) -> dict[str, Any]:
+        return {}
+
+    def loss_of(self, step: int) -> float | None:
+        return self.snapshot(step)["loss"]
+
+    def timings(self, step: int) -> dict[str, Any]:
+        snapshot: dict[str, Any] = dict(self.snapshot(step))
+        rows = snapshot.pop("rows")
+        names = ("forward_start", "forward_seconds", "backward_start", "backward_seconds")
+        return {**snapshot, "rows": {name: [row[name] for row in rows] for name in names}}
+
+    def snapshot(self, step: int = -1) -> Snapshot:
+        raise NotImplementedError
 
     def look_into(self, **wanted: Any) -> Any:
         return _Nothing()
@@ -76,6 +107,12 @@ class Finished:
         future: Future = Future()
         future.set_result(act())
         return future
+
+    def attend(self, step: int | None = None) -> None:
+        """Nothing waits to be done between steps."""
+
+    def read(self, node: int, index: tuple[int | slice, ...] = (), step: int = -1) -> Future:
+        raise LookupError("nothing is trained here that could be read")
 
     def edit(self, node: int, index: tuple[int, ...], value: float, step: int = -1) -> Future:
         raise LookupError("nothing is trained here that could be edited")

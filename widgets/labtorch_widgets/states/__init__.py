@@ -63,6 +63,7 @@ def _following(cursor: TimeCursor, source: Any, model: Any, inputs: Any) -> Any:
     from labtorch.observe.dependence import Dependence
 
     given = inputs if type(inputs) in (tuple, list) else (inputs,)
-    following = Dependence(cursor.recording, followed, *given)
+    recording: Any = cursor.recording
+    following = Dependence(recording, followed, *given)
     weakref.finalize(cursor, following.close)
     return following

@@ -60,8 +60,8 @@ def course(recording: Any, graph: Any, step: int, chosen: Recurrence, at: int) -
 def _of_call(recording: Any, graph: Any, step: int, chosen: Recurrence, at: int) -> Course | None:
     from labtorch.observe.sequences import alone
 
-    captured = recording.arrays(chosen.call, step)
-    if captured is None:
+    captured = None if chosen.call is None else recording.arrays(chosen.call, step)
+    if captured is None or chosen.call is None:
         return None
     first = alone(captured, at)
     if first is None:
@@ -119,7 +119,9 @@ def _reads(graph: Any, call: int, steps: int) -> list[int]:
         if edge["source"] != call or edge["output"] or target["name"] not in ("getitem", "select"):
             continue
         if target["name"] == "select":
-            chosen = [target["arguments"].get("index")] if target["arguments"]["dim"] == axis else []
+            chosen = (
+                [target["arguments"].get("index")] if target["arguments"]["dim"] == axis else []
+            )
         else:
             index = str(target["arguments"].get("index"))
             plain = re.fullmatch(rf"\(?({PART}(, |,?\)?$))+", index)
@@ -166,9 +168,7 @@ def _of_loop(recording: Any, step: int, chosen: Recurrence, at: int) -> Course |
     names = [name for name in chosen.steps[0] if "_" not in name]
     order = sorted(names, key=("h", "c", *GATES[chosen.kind]).index) if chosen.kind else names
     states = {name: x for name in order if (x := over_time(name)) is not None}
-    before = {
-        name: x for name in ("h", "c") if (x := over_time(f"{name}_before")) is not None
-    }
+    before = {name: x for name in ("h", "c") if (x := over_time(f"{name}_before")) is not None}
     if chosen.kind == "":
         gone = np.vstack([np.full_like(states["h"][:1], np.nan), states["h"][:-1]])
         before = {"h": gone}
@@ -227,5 +227,3 @@ def _without_padding(row: np.ndarray, padding: Any) -> tuple[list[int], int]:
 
 def norms(gradients: np.ndarray) -> list[float]:
     return [float(each) for each in np.linalg.norm(gradients.astype(np.float64), axis=-1)]
-
-

@@ -50,7 +50,7 @@ class StatesView(View):
         classes: Sequence[str] | None = None,
         lang: str | None = None,
     ) -> None:
-        from labtorch.observe.sequences import Sequences
+        from labtorch.observe.sequences import sequences_of
 
         self._following = following
         self._recording = cursor.recording if following is None else following.recording
@@ -67,7 +67,7 @@ class StatesView(View):
         self._found: tuple[str, list[Recurrence]] = ("", [])
         self._drawn: tuple[Any, ...] = ()
         self._order = np.arange(0)
-        self._kept = Sequences()
+        self._kept = sequences_of(self._recording)
         lenses = [
             self._recording.look_into(ops=(*FUSED, "embedding"), part=self._kept, limit=LIMIT),
             self._recording.look_into(where=_loops, part=self._kept, limit=LIMIT),
@@ -93,15 +93,13 @@ class StatesView(View):
             "table": self._on_table,
         }
         if following is not None:  # once more, now that the lenses are there
-            cursor.recording.between_steps(following.again).add_done_callback(
-                lambda _: ready()
-            )
+            cursor.recording.between_steps(following.again).add_done_callback(lambda _: ready())
         self.refresh(now=True)
 
     # What the base asks for
 
     def make_frame(self) -> dict[str, Any]:
-        frame = {"time": self.cursor.span(), "problem": "nothing", "step": None}
+        frame: dict[str, Any] = {"time": self.cursor.span(), "problem": "nothing", "step": None}
         frame["followed"] = self._following is not None
         found = self._look()
         if found is None:
@@ -261,7 +259,7 @@ class StatesView(View):
             return {"of": of, "state": "computing", "layers": []}
         if isinstance(found, LookupError):
             return {"of": of, "state": getattr(found, "why", "other"), "layers": []}
-        own = [each for each in self._recurrences(graph) if each.call == call]
+        layers = [each for each in self._recurrences(graph) if each.call == call]
         return {
             "of": of,
             "state": "ready",
@@ -271,7 +269,7 @@ class StatesView(View):
                     "values": (found[each.index][:-1] if each.backwards
                                else found[each.index][1:]).tolist(),
                 }
-                for each in own
+                for each in layers
             ],
         }  # fmt: skip
 
@@ -376,9 +374,7 @@ class StatesView(View):
             if t is not None and asked is not None and asked != self._t:
                 self._ask()
 
-    def _on_select(
-        self, threshold: float | None = None, start: int = 0, stop: int = 0
-    ) -> None:
+    def _on_select(self, threshold: float | None = None, start: int = 0, stop: int = 0) -> None:
         with self._lock:
             self._brush = None
             if threshold is not None:

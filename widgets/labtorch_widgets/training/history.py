@@ -1,16 +1,16 @@
-"""Losses of a training of any length, in bounded memory and with no spike lost."""
+"""Numbers of a training of any length, in bounded memory and with no spike lost."""
 
 from __future__ import annotations
 
 import math
 from threading import Lock
 
-CAPACITY = 4096
+CAPACITY = 2048
 DRAWN = 300  # buckets a chart of common width can tell apart
 
 
-class LossHistory:
-    """(step, loss) pairs; once full, neighbours merge into their lowest and highest.
+class History:
+    """(step, value) pairs of one metric; once full, neighbours merge into their extremes.
 
     One thread appends, others read.
     """
@@ -19,13 +19,20 @@ class LossHistory:
         self._capacity = capacity
         self._points: list[tuple[int, float]] = []
         self._lock = Lock()
+        self.lowest: tuple[int, float] | None = None
+        self.highest: tuple[int, float] | None = None
 
     def __len__(self) -> int:
         return len(self._points)
 
-    def append(self, step: int, loss: float) -> None:
+    def append(self, step: int, value: float) -> None:
         with self._lock:
-            self._points.append((step, loss))
+            self._points.append((step, value))
+            if math.isfinite(value):
+                if self.lowest is None or value < self.lowest[1]:
+                    self.lowest = (step, value)
+                if self.highest is None or value > self.highest[1]:
+                    self.highest = (step, value)
             if len(self._points) >= self._capacity:
                 # The older three quarters thin out; the newest stay as they are.
                 keep = self._capacity // 4
@@ -36,6 +43,11 @@ class LossHistory:
         with self._lock:
             points = list(self._points)
         return thin(points, buckets)
+
+    def until(self, step: int) -> tuple[int, float] | None:
+        """The last point at `step` or before it."""
+        with self._lock:
+            return next((point for point in reversed(self._points) if point[0] <= step), None)
 
     @property
     def last(self) -> tuple[int, float] | None:

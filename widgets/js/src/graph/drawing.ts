@@ -526,6 +526,7 @@ function fillItem(
 ): void {
   const failed = frame.failure?.key === item.key;
   element.classList.toggle("lt-failed", failed);
+  element.classList.toggle("lt-current", frame.current === item.key);
   const subtitle = element.querySelector(".lt-subtitle");
   if (subtitle)
     subtitle.textContent = failed

@@ -67,8 +67,13 @@ export class Host<F extends Frame> {
     word(this.language, key, values);
 
   send(command: string, values: Record<string, unknown> = {}): void {
-    this.model.send({ command, ...values });
     if (command !== "drawn") this.silence ||= setTimeout(() => this.say("view.silent"), PATIENCE);
+    try {
+      this.model.send({ command, ...values });
+    } catch (error) {
+      // a kernel that is dead takes no message: its silence is said
+      console.warn(error);
+    }
   }
 
   /** The kernel answered; what it could not take is told. */
