@@ -15,6 +15,7 @@ from .playground import PlaygroundView, playground
 from .shared.cursor import TimeCursor
 from .shared.view import View
 from .shared.words import language
+from .states import StatesView, states
 from .surface import SurfaceView, surface
 from .tensors import TensorsView, broadcast, tensors
 from .timeline import TimelineView, timeline
@@ -29,6 +30,7 @@ __all__ = [
     "GradientsView",
     "GraphView",
     "PlaygroundView",
+    "StatesView",
     "SurfaceView",
     "TensorsView",
     "TimeCursor",
@@ -46,6 +48,7 @@ __all__ = [
     "language",
     "playground",
     "progress",
+    "states",
     "surface",
     "tensors",
     "timeline",
