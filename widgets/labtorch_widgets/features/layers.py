@@ -66,9 +66,7 @@ def layers_of(graph: Any) -> list[Layer]:
     ops = [node for node in graph["nodes"] if node["kind"] == "op" and node["name"] in LAYERS]
     if not any(node["name"] in CONVOLUTIONS for node in ops):
         return []
-    taken = {
-        edge["target"]: edge for edge in graph["edges"] if edge["argument"] == "input"
-    }
+    taken = {edge["target"]: edge for edge in graph["edges"] if edge["argument"] == "input"}
     lines = any(node["name"] in ALONG_LINES for node in ops)
     single = not lines and any(
         len(taken[node["id"]]["shape"]) == 3 for node in ops if node["name"] in CONVOLUTIONS

@@ -194,7 +194,9 @@ def _values(x: np.ndarray, rows: Axis, columns: Axis) -> np.ndarray:
     at_columns = np.array([min(max(at or 0, 0), x.shape[2] - 1) for at in columns])
     values = np.where(inside, x[:, at_rows[:, None], at_columns], 0)
     if _gaps(rows, columns):
-        met = np.array([at is not None for at in rows])[:, None] & [at is not None for at in columns]
+        met = np.array([at is not None for at in rows])[:, None] & [
+            at is not None for at in columns
+        ]
         values = np.where(met, values, np.nan)
     return values
 

@@ -149,9 +149,7 @@ class FeatureView(View):
         kept = [layer.kept_samples(each) for layer, each in zip(self._layers, held, strict=True)]
         samples = max(kept)
         sample = min(self._sample, samples - 1)
-        maps = [
-            layer.output(each, sample) for layer, each in zip(self._layers, held, strict=True)
-        ]
+        maps = [layer.output(each, sample) for layer, each in zip(self._layers, held, strict=True)]
         limit = self._model_limit(maps)
         first = min(self._first_layer, max(0, len(maps) - COLUMNS))
         most = max(layer.shape[0] for layer in self._layers)
@@ -302,9 +300,7 @@ class FeatureView(View):
         if layer.kind == "image":
             return told
         captured = held[at]
-        explained = pixel.explain(
-            layer, captured, sample, self._channel, row, column, self._input
-        )
+        explained = pixel.explain(layer, captured, sample, self._channel, row, column, self._input)
         told["pixel"] = plain(explained, 7)
         if (x := layer.maps(captured.arguments.get("input"), sample)) is not None:
             told["input"] = self._map(x, self._input_channel(layer, explained), limit)
@@ -375,7 +371,9 @@ class FeatureView(View):
         """Of each layer, or of each channel of the opened one, what its maps are like."""
         layer = self._layer(self._opened)
         if layer is not None and (y := maps[self._layers.index(layer)]) is not None:
-            return [{"name": str(i), "shape": list(y.shape[1:])} | _moments(m) for i, m in enumerate(y)]
+            return [
+                {"name": str(i), "shape": list(y.shape[1:])} | _moments(m) for i, m in enumerate(y)
+            ]
         return [
             {"name": layer.name, "shape": list(layer.shape)}
             | ({} if each is None else _moments(each))
@@ -409,5 +407,9 @@ def _moments(maps: np.ndarray) -> dict[str, Any]:
     finite = maps[np.isfinite(maps)]
     told: dict[str, Any] = dict.fromkeys(("min", "mean", "max"))
     if finite.size:
-        told = {"min": float(finite.min()), "mean": float(finite.mean()), "max": float(finite.max())}
+        told = {
+            "min": float(finite.min()),
+            "mean": float(finite.mean()),
+            "max": float(finite.max()),
+        }
     return plain(told | {"zeros": float((maps == 0).mean()), "odd": int(maps.size - finite.size)})
