@@ -117,6 +117,9 @@ class Recorder(Watcher):
         asked = self.recording._asked()
         self.measuring = asked or self.credit >= 0 or self.recording.step_count < FIRST
         self._place_lenses()
+        if self.measuring and self.recording._before:
+            self.recording._prepare(self.recording.step_count)
+            self.spent += perf_counter() - self.began
 
     def _place_lenses(self) -> None:
         """Which entries the lenses are on, if this step is built like the last one."""
@@ -497,6 +500,7 @@ class Recorder(Watcher):
             "graph": graph["key"],
             "seconds": end - self.start,
             "duration": end - self.began,
+            "measuring_seconds": self.spent,
             "loss": self.loss,
             "learning_rate": self.rate,
             "measured": self.measuring,

@@ -16,6 +16,8 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from labtorch.engine.op import Op
 from labtorch.observe import capture
 from labtorch.observe.capture import Captured, Lens
@@ -25,6 +27,7 @@ LOSSES = 4096  # points that the loss line keeps, at most
 ROW_BYTES = 260  # of a row without its probes
 NODE_BYTES, EDGE_BYTES = 3000, 500  # of a graph, about
 PROBED = ("value", "grad", "update")
+TIMES = ("forward_start", "forward_seconds", "backward_start", "backward_seconds")
 
 
 def _size(graph: Graph) -> int:
@@ -73,6 +76,21 @@ def _plain(probe: Any) -> Any:
     return probe if probe is None or isinstance(probe, dict) else probe.plain()
 
 
+def _whole(probe: Any) -> np.ndarray | None:
+    """The tensor behind a probe, or behind a summary that was read from a file, if small."""
+    if probe is None:
+        return None
+    if not isinstance(probe, dict):
+        return probe.thumbnail if probe.exact else None
+    picture = probe["thumbnail"]
+    if not picture["exact"]:
+        return None
+    array = np.array(picture["values"], dtype=np.float64)  # None, where a glyph stands, is NaN
+    for row, column, glyph in picture["glyphs"]:
+        array[row, column] = float(glyph)
+    return array
+
+
 class Recording:
     """Steps, as the engine announced them: the last `keep`, a random sample of the earlier ones.
 
@@ -104,6 +122,7 @@ class Recording:
         self._lenses: tuple[Lens, ...] = ()
         self._tensors: dict[capture.Signature, weakref.ref] = {}
         self._requests: deque[tuple[Future, Callable[[], Any]]] = deque()
+        self._before: tuple[Callable[[int], None], ...] = ()
         self._after: tuple[Callable[[int], None], ...] = ()
         self._listeners: tuple[Callable[[], None], ...] = ()
 
@@ -160,6 +179,11 @@ class Recording:
         return future
 
     @property
+    def has_requests(self) -> bool:
+        """Does work wait to be done between two steps?"""
+        return bool(self._requests)
+
+    @property
     def idle(self) -> bool:
         """May this thread act as if between two steps?"""
         from labtorch.engine.thread import current
@@ -171,7 +195,12 @@ class Recording:
     def attend(self, step: int | None = None) -> None:
         """Do what was asked for between steps; `step` is the one just kept, if one was."""
         while self._requests:
-            future, act = self._requests.popleft()
+            try:
+                future, act = self._requests.popleft()
+            except IndexError:  # another thread was faster, where none is recorded
+                break
+            if not future.set_running_or_notify_cancel():
+                continue  # nobody waits for it any more
             try:
                 future.set_result(act())
             except Exception as error:  # told to the one who asked; the training goes on
@@ -189,6 +218,20 @@ class Recording:
             self._after = tuple(each for each in self._after if each is not act)
 
         return end
+
+    def before_measured_steps(self, act: Callable[[int], None]) -> Callable[[], None]:
+        """Call `act(step)` as a step begins that will be measured, while the parameters are those
+        that it will use; otherwise as `after_kept_steps`."""
+        self._before = (*self._before, act)
+
+        def end() -> None:
+            self._before = tuple(each for each in self._before if each is not act)
+
+        return end
+
+    def _prepare(self, step: int) -> None:
+        for each in self._before:
+            each(step)
 
     def listen(self, heard: Callable[[], None]) -> Callable[[], None]:
         """Call `heard()`, which has to be quick, when there is news: a step has ended, work waits
@@ -393,6 +436,35 @@ class Recording:
     def snapshot(self, step: int = -1) -> Snapshot:
         """The numbers of `step`: one row per node of its graph."""
         return self._step(step).plain()
+
+    def timings(self, step: int = -1) -> dict[str, Any]:
+        """When the ops of `step` ran and for how long: the head of its snapshot, and, under
+        "rows", the rows' times alone, as columns. Far cheaper than a snapshot."""
+        measured = self._step(step)
+        return {**measured.head, "rows": {name: measured.columns[name] for name in TIMES}}
+
+    def loss_of(self, step: int) -> float | None:
+        """The loss of a kept step; None where there was none or the step is not kept."""
+        try:
+            return self._step(step).head["loss"]
+        except LookupError:
+            return None
+
+    def small_parameters(self, step: int) -> dict[str, np.ndarray]:
+        """By name, the parameters of `step` that are so small that their thumbnail is the tensor
+        itself, as the step used them, in rows. Empty where the step is not kept; a name that two
+        parameters have is left out."""
+        try:
+            measured = self._step(step)
+        except LookupError:
+            return {}
+        found: dict[str, Any] = {}
+        for node, value in zip(
+            self._graphs[measured.head["graph"]]["nodes"], measured.columns["value"]
+        ):
+            if node["kind"] == "parameter":
+                found[node["name"]] = None if node["name"] in found else _whole(value)
+        return {name: array for name, array in found.items() if array is not None}
 
     def series(
         self, node: int | str, statistic: str = "mean", of: str = "value"

@@ -7,7 +7,7 @@ means "not yet computed" or "not measured in this step", never zero.
 
 from __future__ import annotations
 
-from typing import Literal, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 
 class Source(TypedDict):
@@ -154,6 +154,7 @@ class Snapshot(TypedDict):
     graph: str  # key of the graph
     seconds: float  # since the recording began, at the end of the step
     duration: float  # of the step
+    measuring_seconds: NotRequired[float]  # of the duration, how long taking statistics took
     loss: float | None  # the scalar that backward() started from
     learning_rate: float | None  # of the optimizer that stepped
     measured: bool  # were statistics taken in this step?

@@ -134,7 +134,8 @@ def _describe_op(
         argument(op, position): list(entries[new[old]].outputs[output][0])
         for position, old, output in entry.inputs
     }
-    node["flops"] = cost.flops(op.name, shapes, node["shape"])
+    settings = {argument(op, position): value for position, value in entry.extra}
+    node["flops"] = cost.flops(op.name, shapes, node["shape"], settings)
     if plan is None:
         return
     node["vjps"] = op.formulas(plan)

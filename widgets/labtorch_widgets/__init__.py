@@ -7,23 +7,36 @@ Views read recordings (`labtorch.observe`) and nothing else of the engine.
 """
 
 from .dashboard import Dashboard, watch
+from .features import FeatureView, features
 from .graph import GraphView, graph
 from .shared.cursor import TimeCursor
 from .shared.view import View
 from .shared.words import language
+from .surface import SurfaceView, surface
+from .tensors import TensorsView, broadcast, tensors
+from .timeline import TimelineView, timeline
 from .training import ComparisonView, TrainingPanel, compare, progress, train
 
 __all__ = [
     "ComparisonView",
     "Dashboard",
+    "FeatureView",
     "GraphView",
+    "SurfaceView",
+    "TensorsView",
     "TimeCursor",
+    "TimelineView",
     "TrainingPanel",
     "View",
+    "broadcast",
     "compare",
+    "features",
     "graph",
     "language",
     "progress",
+    "surface",
+    "tensors",
+    "timeline",
     "train",
     "watch",
 ]

@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from .live import Publisher, at_the_end_of_cells, between_cells
+from .live import Publisher, at_the_end_of_cells, serve_between_cells
 from .source import Graph, Recording, SingleStep, Snapshot
 
 Watch = Callable[..., None]  # (*, now: bool)
@@ -155,6 +155,7 @@ def cursor_of(source: Any) -> TimeCursor:
     if cursor is None:
         cursor = _cursors[id(source)] = TimeCursor(source)
         cursor.publisher = Publisher(cursor)
+        serve_between_cells(source)
     return cursor
 
 
@@ -163,5 +164,4 @@ def _watched(model: Any) -> Any:
 
     session = observe.watching(model)
     at_the_end_of_cells(session.end_step)
-    between_cells(session.recording)
     return session.recording

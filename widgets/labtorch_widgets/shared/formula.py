@@ -53,3 +53,15 @@ def _tag(element: ET.Element) -> str:
 
 def _upright(element: ET.Element) -> bool:
     return _tag(element) == "mi" and element.get("mathvariant") == "normal" and len(element) == 0
+
+
+def pieces(latex: str) -> list[str]:
+    """`latex` cut before its relations and its outer plus and minus: where a line may be broken."""
+    found, depth = [""], 0
+    for word in latex.split(" "):
+        breaks = depth == 0 and word in ("=", r"\approx", "+", "-") and found[-1].strip()
+        if breaks:
+            found.append("")
+        found[-1] += f"{word} "
+        depth += sum(word.count(each) for each in "({") - sum(word.count(each) for each in ")}")
+    return [piece.strip() for piece in found]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import threading
 import time
@@ -56,6 +57,26 @@ class Publisher:
         self._unlisten()
 
 
+def serve_between_cells(recording: Any) -> None:
+    """Let what waits to be done between steps of the notebook's own thread be done while no cell
+    runs; elsewhere do nothing."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return
+
+    def attend() -> None:
+        if recording.idle:
+            recording.attend()
+
+    def heard() -> None:
+        if recording.has_requests and not recording.idle:
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(attend)
+
+    recording.listen(heard)
+
+
 def at_the_end_of_cells(act: Callable[[], Any]) -> None:
     """Call `act` (a method, held weakly) after every cell of the notebook; elsewhere do nothing."""
     shell: Any = None
@@ -74,33 +95,3 @@ def at_the_end_of_cells(act: Callable[[], Any]) -> None:
             method()
 
     shell.events.register("post_run_cell", after_cell)
-
-
-_attended: weakref.WeakSet[Any] = weakref.WeakSet()
-
-
-def between_cells(recording: Any) -> None:
-    """Do what is asked for between steps also where the notebook's own thread is recorded and no
-    cell runs in it: in the kernel's event loop, which is that thread's."""
-    kernel: Any = None
-    with contextlib.suppress(ImportError, AttributeError):
-        from IPython.core.getipython import get_ipython
-
-        kernel = cast(Any, get_ipython()).kernel
-    if kernel is None or recording in _attended:
-        return
-    _attended.add(recording)
-    reference, scheduled = weakref.ref(recording), threading.Event()
-
-    def act() -> None:
-        scheduled.clear()
-        found = reference()
-        if found is not None and found.idle:
-            found.attend()
-
-    def heard() -> None:
-        if not scheduled.is_set():
-            scheduled.set()
-            kernel.io_loop.add_callback(act)
-
-    recording.listen(heard)

@@ -36,6 +36,8 @@ class Recording(Protocol):
 
     def snapshot(self, step: int) -> Snapshot: ...
 
+    def timings(self, step: int) -> dict[str, Any]: ...  # a snapshot's head; times as columns
+
     def measure_next(self) -> None: ...
 
     @property
@@ -69,12 +71,31 @@ class Finished:
     """The part of a recording that is the same wherever nothing is recorded any more."""
 
     dropped = ""
+    has_requests = False
     present = None
     thread = None
     steps_with_arrays: list[int] = []
 
     def measure_next(self) -> None:
         """There is no next step."""
+
+    def before_measured_steps(self, act: Callable[[int], None]) -> Callable[[], None]:
+        return lambda: None
+
+    def small_parameters(self, step: int) -> dict[str, Any]:
+        return {}
+
+    def loss_of(self, step: int) -> float | None:
+        return self.snapshot(step)["loss"]
+
+    def timings(self, step: int) -> dict[str, Any]:
+        snapshot: dict[str, Any] = dict(self.snapshot(step))
+        rows = snapshot.pop("rows")
+        names = ("forward_start", "forward_seconds", "backward_start", "backward_seconds")
+        return {**snapshot, "rows": {name: [row[name] for row in rows] for name in names}}
+
+    def snapshot(self, step: int = -1) -> Snapshot:
+        raise NotImplementedError
 
     def look_into(self, **wanted: Any) -> Any:
         return _Nothing()

@@ -1,6 +1,7 @@
 // What the kernel sends to this view.
 import type { Frame, Span } from "../shared/host";
 import type { Num } from "../shared/numbers";
+import type { Slab } from "../shared/array";
 import type { Summary } from "../shared/tensor";
 
 export type Kind = "op" | "scope" | "parameter" | "input" | "buffer" | "constant";
@@ -79,6 +80,80 @@ export interface Pane {
   grad: Summary | null;
   forwardSeconds: number | null;
   backwardSeconds: number | null;
+  arrays: Record<string, Slab | null>; // "value", "grad", and the gradient sent to an argument
+  picks: Record<string, number[]>;
+  lines: Record<string, Line>;
+  sent: string[]; // arguments whose gradient is known element by element
+  whole: boolean;
+  check: Check | null;
+}
+
+/** An equation with its numbers put in, cut where it may be broken. */
+export interface Line {
+  latex: string;
+  pieces: string[];
+  terms: number;
+  index: number[];
+}
+
+export interface Check {
+  step: number;
+  inputs: Checked[] | null; // null: the arrays are not there yet
+  over?: boolean;
+}
+
+export interface Checked {
+  input: string;
+  verdict: "ok" | "wrong" | "kink" | "unknown";
+  error: Num | null;
+  directions: number;
+  kinks: number;
+  index: number[] | null;
+  recorded: Num | null;
+  difference: Num | null;
+  reason: "" | "cut" | "random" | "complex" | "other";
+}
+
+/** One stop of the backward pass. */
+export interface Backward {
+  at: number;
+  count: number;
+  reached: string[];
+  item?: string;
+  kind?: "op" | "leaf" | "scope";
+  name?: string;
+  norm?: Num | null;
+  operations?: number;
+  leaves?: number;
+  edges?: { key: string; norm: Num | null; now: boolean }[];
+  sent?: { argument: string; to: string; mathml: string; latex: string; norm: Num | null }[];
+  fans?: Fan[];
+}
+
+/** Contributions of the consumers of one tensor, adding up. */
+export interface Fan {
+  name: string;
+  key: string;
+  parts: { from: string; arrived: boolean; now: boolean; norm: Num | null; slab: Slab | null }[];
+  arrived: number;
+  count: number;
+  sum: Slab | null;
+  norm: Num | null;
+}
+
+/** Bytes kept for backward: over the whole step, and now. */
+export interface Meter {
+  total: number;
+  lasting: number;
+  now: number;
+  curve: number[];
+  top: number;
+  at: number;
+}
+
+export interface Kept {
+  edges: Record<string, number>;
+  items: Record<string, Record<string, number>>;
 }
 
 export interface TableRow extends Glance {
@@ -97,6 +172,9 @@ export interface GraphFrame extends Frame {
   current?: string | null;
   failure: Failure | null;
   pane: Pane | null;
+  backward?: Backward | null;
+  memory?: Meter | null;
+  kept?: Kept | null;
   rows: TableRow[] | null;
 }
 

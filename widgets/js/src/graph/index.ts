@@ -8,6 +8,8 @@ import { timeline } from "../shared/timeline";
 import type { Detail, GraphFrame, Scene } from "./contract";
 import { Drawing } from "./drawing";
 import { NodePane } from "./pane";
+import { mark, Player } from "./backward";
+import { dot, SavedMeter } from "./saved";
 import "./graph.css";
 import "./words";
 
@@ -26,8 +28,20 @@ function render({ model, el }: RenderProps) {
     open: (key) => host.send("open", { key }),
     close,
   });
-  const pane = new NodePane(word, close);
+  const pane = new NodePane(word, {
+    close,
+    window: (of, wish) => host.send("window", { of, ...wish }),
+    pick: (of, index) => host.send("pick", { of, index }),
+    show: (of, shown) => host.send("show", { of, shown }),
+    check: () => host.send("check"),
+  });
 
+  const player = new Player(word, (at) => host.send("backward", { at }));
+  const meter = new SavedMeter(word, (show) => host.send("kept", { show }));
+  const overlay = () => {
+    dot(drawing.element, host.frame.kept, word);
+    mark(drawing.element, host.frame.backward);
+  };
   const title = h("h2");
   const step = h("span", { class: "lt-quiet", "data-role": "step" });
   const levelName = h("span", { class: "lt-quiet" });
@@ -50,6 +64,8 @@ function render({ model, el }: RenderProps) {
     title,
     step,
     h("div", { class: "lt-group lt-push" }, levels),
+    meter.element,
+    player.opener,
     toggleTable,
   );
   drawing.element.append(h("div", { class: "lt-group lt-zoom" }, smaller, larger, fit));
@@ -60,7 +76,9 @@ function render({ model, el }: RenderProps) {
   main.style.height = `${host.get<number>("height")}px`;
   const legend = h("div", { class: "lt-legend" });
   const time = timeline(host);
-  el.replaceChildren(bar, ...(host.get<boolean>("timeline") ? [time.element] : []), alarm, main, legend);
+  el.replaceChildren(bar, ...(host.get<boolean>("timeline") ? [time.element] : []), alarm, main, player.element, legend);
+  el.addEventListener("keydown", (event) => player.key(event), true);
+  host.cleanup(() => player.pause());
 
   function unfold(by: number): void {
     host.send("depth", { depth: scene().depth + by });
@@ -107,6 +125,7 @@ function render({ model, el }: RenderProps) {
     drawing.draw(now);
     drawing.fill(host.frame);
     drawing.mark(detail()?.key ?? null);
+    overlay();
   }
 
   function drawTable(frame: GraphFrame): void {
@@ -142,6 +161,9 @@ function render({ model, el }: RenderProps) {
     time.draw(frame.time);
     if (scene().items?.length) drawing.fill(frame);
     pane.fill(detail(), frame.pane, frame.measured !== false);
+    player.draw(frame.backward);
+    meter.draw(frame.memory);
+    overlay();
     drawTable(frame);
     const { failure } = frame;
     // Inside a training panel the panel says it.

@@ -2,11 +2,28 @@
 import { button, h, ICONS, label, set } from "../shared/dom";
 import { formula } from "../shared/mathml";
 import { bytesText, secondsText, shapeText } from "../shared/numbers";
-import { tensor } from "../shared/tensor";
+import { ArrayView, type Wish } from "../shared/array";
+import { type Summary, figures, tensor } from "../shared/tensor";
 import type { Key } from "../shared/words";
 import type { Detail, Pane } from "./contract";
+import { Badge, drawLine } from "./numbers";
 
 type Word = (key: Key, values?: Record<string, string | number>) => string;
+
+interface Acts {
+  close(): void;
+  window(of: string, wish: Wish): void;
+  pick(of: string, index: number[]): void;
+  show(of: string, shown: boolean): void;
+  check(): void;
+}
+
+/** What one input of the node got back: the rule, the numbers, the array. */
+interface Returned {
+  line: HTMLElement;
+  more: HTMLDetailsElement;
+  array: ArrayView;
+}
 
 export class NodePane {
   readonly element: HTMLElement;
@@ -16,13 +33,20 @@ export class NodePane {
   private readonly value = h("div");
   private readonly gradient = h("div");
   private readonly times = h("p", { class: "lt-quiet lt-times" });
+  private readonly line = h("div", { class: "lt-numbers" });
+  private readonly hint = h("p", { class: "lt-quiet lt-hint" });
+  private readonly badge: Badge;
+  private arrays: Record<string, ArrayView> = {};
+  private returned = new Map<string, Returned>();
   private shown: string | null = null;
+  private spoken = ""; // in which language
 
   constructor(
     private readonly word: Word,
-    close: () => void,
+    private readonly acts: Acts,
   ) {
-    this.closer = button("", ICONS.close, close, true);
+    this.closer = button("", ICONS.close, () => acts.close(), true);
+    this.badge = new Badge(word, () => acts.check());
     this.element = h(
       "aside",
       { class: "lt-pane", hidden: true },
@@ -31,7 +55,7 @@ export class NodePane {
     );
     this.element.addEventListener("keydown", (event) => {
       if (event.key !== "Escape") return;
-      close();
+      acts.close();
       event.stopPropagation();
     });
   }
@@ -51,6 +75,8 @@ export class NodePane {
       h("span", { class: "lt-name" }, detail.name),
       h("span", { class: `lt-tag lt-tag-${detail.kind}` }, word(`graph.kind.${detail.kind}`)),
     );
+    if (this.shown !== detail.key || this.spoken !== word("pane.value")) this.begin();
+    this.spoken = word("pane.value");
     const where = detail.modules.map(({ name, type }) => `${name}: ${type}`).join(" › ");
     const facts = [shapeText(detail.shape), detail.dtype, detail.device].join(" · ");
     const via = detail.function && word("pane.via", { function: detail.function });
@@ -59,11 +85,17 @@ export class NodePane {
       where ? h("p", { class: "lt-quiet lt-where" }, where) : "",
       detail.source ? this.source(detail.source) : "",
       detail.formula
-        ? section(word("pane.formula"), formula(detail.formula.mathml, detail.formula.latex))
+        ? section(
+            word("pane.formula"),
+            formula(detail.formula.mathml, detail.formula.latex),
+            this.line,
+          )
         : "",
+      this.hint,
       section(word("pane.value"), this.value),
       section(word("pane.gradient"), this.gradient),
       detail.vjps.length ? this.backward(detail) : "",
+      detail.vjps.length ? this.badge.element : "",
       detail.saved.length ? this.saved(detail) : "",
       detail.inputs.length ? this.inputs(detail) : "",
       detail.arguments.length ? this.arguments(detail) : "",
@@ -77,14 +109,22 @@ export class NodePane {
   fill(detail: Detail | null, pane: Pane | null, measured: boolean): void {
     if (!detail) return;
     const { word } = this;
-    const none = (text: Key) => h("p", { class: "lt-none" }, word(text));
     const missing: Key = measured ? "pane.notYet" : "time.notMeasured";
-    this.value.replaceChildren(pane?.value ? tensor(pane.value, word) : none(missing));
-    this.gradient.replaceChildren(
-      pane?.grad
-        ? tensor(pane.grad, word)
-        : none(detail.requiresGrad ? missing : "pane.needsNone"),
-    );
+    this.tensor(this.value, "value", pane, pane?.value, missing);
+    this.tensor(this.gradient, "grad", pane, pane?.grad, detail.requiresGrad ? missing : "pane.needsNone");
+    drawLine(this.line, pane?.lines.value, word);
+    const lines = Object.keys(pane?.lines ?? {}).length > 0;
+    this.hint.textContent = !pane?.value ? "" : lines ? word("pane.pick") : pane.arrays.value ? "" : word("pane.later");
+    this.hint.hidden = !this.hint.textContent;
+    for (const [name, { line, more, array }] of this.returned) {
+      drawLine(line, pane?.lines[name], word);
+      more.hidden = !pane?.sent.includes(name);
+      const slab = pane?.arrays[name];
+      if (!slab) continue;
+      array.draw(slab);
+      array.mark(pane?.picks[name] ?? null);
+    }
+    this.badge.draw(pane?.check ?? null);
     const forward = pane?.forwardSeconds;
     const backward = pane?.backwardSeconds;
     this.times.textContent = [
@@ -93,6 +133,48 @@ export class NodePane {
     ]
       .filter(Boolean)
       .join(" · ");
+  }
+
+  /** Forget the arrays of the node before. */
+  private begin(): void {
+    this.arrays = {};
+    this.returned = new Map();
+    for (const part of [this.value, this.gradient, this.line]) part.replaceChildren();
+    delete this.line.dataset.latex;
+    this.badge.draw(null);
+  }
+
+  /** The whole array where there is one, else its summary. */
+  private tensor(
+    into: HTMLElement,
+    of: "value" | "grad",
+    pane: Pane | null,
+    summary: Summary | null | undefined,
+    missing: Key,
+  ): void {
+    const { word } = this;
+    const slab = pane?.arrays[of];
+    if (!summary) into.replaceChildren(h("p", { class: "lt-none" }, word(missing)));
+    else if (!slab || slab.shape.length === 0) into.replaceChildren(tensor(summary, word));
+    else {
+      const name = word(of === "value" ? "pane.value" : "pane.gradient");
+      const array = (this.arrays[of] ??= this.array(of, name));
+      array.draw(slab);
+      array.mark((of === "value" && pane?.picks[of]) || null);
+      // The array stays: it may have the keyboard. The figures below it are made anew.
+      if (array.element.parentNode !== into) into.replaceChildren(array.element);
+      while (array.element.nextSibling) array.element.nextSibling.remove();
+      into.append(figures(summary, word));
+    }
+  }
+
+  private array(of: string, name: string): ArrayView {
+    return new ArrayView(this.word, {
+      name,
+      symlog: of !== "value",
+      ask: (wish: Wish) => this.acts.window(of, wish),
+      ...(of === "grad" ? {} : { pick: (index: number[]) => this.acts.pick(of, index) }),
+    });
   }
 
   private source(source: NonNullable<Detail["source"]>): HTMLElement {
@@ -124,19 +206,33 @@ export class NodePane {
   }
 
   private backward(detail: Detail): HTMLElement {
-    return section(
-      this.word("pane.backward"),
-      ...detail.vjps.map((vjp) =>
+    const { word } = this;
+    const rule = ({ input, formula: rule }: Detail["vjps"][number]) => {
+      const name = input || detail.inputs[0]?.argument || "";
+      const found = this.returned.get(name) ?? this.sent(name);
+      return h(
+        "div",
+        { class: "lt-rule" },
         h(
           "div",
           { class: "lt-vjp" },
-          h("span", { class: "lt-argument" }, vjp.input),
-          vjp.formula
-            ? formula(vjp.formula.mathml, vjp.formula.latex)
-            : h("span", { class: "lt-none" }, this.word("pane.noFormula")),
+          h("span", { class: "lt-argument" }, input),
+          rule ? formula(rule.mathml, rule.latex) : h("span", { class: "lt-none" }, word("pane.noFormula")),
         ),
-      ),
-    );
+        found.line,
+        found.more,
+      );
+    };
+    return section(word("pane.backward"), ...detail.vjps.map(rule));
+  }
+
+  private sent(name: string): Returned {
+    const array = this.array(name, `${this.word("pane.sent")}: ${name}`);
+    const more = h("details", { class: "lt-sent" }, h("summary", {}, this.word("pane.sent")), array.element);
+    more.addEventListener("toggle", () => this.acts.show(name, more.open));
+    const found = { line: h("div", { class: "lt-numbers" }), more, array };
+    this.returned.set(name, found);
+    return found;
   }
 
   private saved(detail: Detail): HTMLElement {

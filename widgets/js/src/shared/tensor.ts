@@ -40,8 +40,15 @@ export function tensor(summary: Summary, word: Word): DocumentFragment {
     else if (readable) fragment.append(matrix(grid));
     else fragment.append(heatMap(grid, summary, word));
   }
-  if (!single || !grid.length) fragment.append(moments(summary, word));
-  if (!single && summary.histogram && summary.histogram.counts.length > 1 && !tiny(summary))
+  if (!single || !grid.length) fragment.append(figures(summary, word));
+  return fragment;
+}
+
+/** The tensor in figures: its moments, and its histogram where it has elements enough for one. */
+export function figures(summary: Summary, word: Word): DocumentFragment {
+  const fragment = new DocumentFragment();
+  fragment.append(moments(summary, word));
+  if (summary.histogram && summary.histogram.counts.length > 1 && !tiny(summary))
     fragment.append(histogram(summary.histogram, word));
   return fragment;
 }
