@@ -245,7 +245,9 @@ class TrainingLoop:
         self._finished = True
 
     def _next(self, feed: Any) -> Any:
-        with self._observe.unwatched():  # how a batch is put together is no part of the model's graph
+        with (
+            self._observe.unwatched()
+        ):  # how a batch is put together is no part of the model's graph
             return next(feed, None)
 
     def _end_epoch(self) -> None:
