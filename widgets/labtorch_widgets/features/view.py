@@ -36,7 +36,6 @@ class FeatureView(View):
     _css = bundle("features.css")
 
     scene = traitlets.Dict().tag(sync=True)  # what stays the same from step to step
-    timeline = traitlets.Bool(True).tag(sync=True)
 
     def __init__(
         self,

@@ -63,7 +63,7 @@ function render({ model, el }: RenderProps) {
   el.classList.add("lt-features");
   el.replaceChildren(
     bar,
-    ...(host.get<boolean>("timeline") ? [time.element] : []),
+    time.element,
     alarm,
     nothing,
     overview.element,
