@@ -267,6 +267,15 @@ def test_a_module_called_twice_makes_two_scopes():
     assert len([n for n in graph["nodes"] if n["kind"] == "parameter"]) == 2
 
 
+def test_parameters_of_modules_that_are_not_called_have_their_names():
+    attention = nn.MultiheadAttention(4, 2)
+    x = torch.ones(3, 1, 4)
+    with observe.record() as recording:
+        attention(x, x, x)[0].sum().backward()
+    held = {n["name"] for n in recording.graph()["nodes"] if n["kind"] == "parameter"}
+    assert held == {name for name, _ in attention.named_parameters()}
+
+
 def test_views_of_a_recording_are_plain_data():
     recording = recorded(2)
     json.dumps([recording.graph(), recording.snapshot(), recording.diff(0, 1)], allow_nan=False)
@@ -468,3 +477,16 @@ def test_measuring_takes_no_more_than_its_share_of_the_time(budget, monkeypatch)
     probes = len(recording.steps) * 20
     assert len(recording.steps) > 3 if budget else recording.steps == [0, 1, 2]
     assert (probes - 60) * 0.01 <= budget * 500 * 0.1 + 0.01 * 20
+
+
+def test_a_loop_that_python_has_sped_up_is_the_same_structure():
+    model, sgd, _ = training()
+    criterion = nn.MSELoss()
+    x, y = torch.randn(64, 3), torch.randn(64, 1)
+    with observe.record(budget=1e9) as recording:
+        for step in range(24):  # calls are specialised after a few rounds
+            batch = slice(8 * (step % 8), 8 * (step % 8) + 8)
+            sgd.zero_grad()
+            criterion(model(x[batch]), y[batch]).backward()
+            sgd.step()
+    assert len({recording.snapshot(step)["graph"] for step in recording.steps}) == 1

@@ -136,6 +136,10 @@ def test_sixty_blocks_are_one_box_that_opens_without_blocking_the_page(open_note
     )
     assert float(shown) < 1e3
     assert page.locator(".lt-heat-scale").is_visible()
+    # the box is in sight, though the search had led far away
+    stage = page.locator(".lt-stage").bounding_box()
+    shown_at = block.bounding_box()
+    assert stage["y"] <= shown_at["y"] <= stage["y"] + stage["height"]
     notebook.screenshot("graph-colours", ".lt-view")
     assert notebook.console == []
 

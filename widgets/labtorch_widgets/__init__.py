@@ -9,10 +9,13 @@ Views read recordings (`labtorch.observe`) and nothing else of the engine.
 from .convolution import ConvolutionView, convolution
 from .dashboard import Dashboard, watch
 from .features import FeatureView, features
+from .gradients import DoctorView, GradientsView, doctor, gradients
 from .graph import GraphView, draw_graph, graph
+from .playground import PlaygroundView, playground
 from .shared.cursor import TimeCursor
 from .shared.view import View
 from .shared.words import language
+from .states import StatesView, states
 from .surface import SurfaceView, surface
 from .tensors import TensorsView, broadcast, tensors
 from .timeline import TimelineView, timeline
@@ -22,8 +25,12 @@ __all__ = [
     "ComparisonView",
     "ConvolutionView",
     "Dashboard",
+    "DoctorView",
     "FeatureView",
+    "GradientsView",
     "GraphView",
+    "PlaygroundView",
+    "StatesView",
     "SurfaceView",
     "TensorsView",
     "TimeCursor",
@@ -33,11 +40,15 @@ __all__ = [
     "broadcast",
     "compare",
     "convolution",
+    "doctor",
     "draw_graph",
     "features",
+    "gradients",
     "graph",
     "language",
+    "playground",
     "progress",
+    "states",
     "surface",
     "tensors",
     "timeline",

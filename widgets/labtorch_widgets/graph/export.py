@@ -102,7 +102,7 @@ def _class() -> type:
 
         def render(self, filename: Any = None, directory: Any = None, **options: Any) -> str:
             """Write the picture (and the source beside it, unless cleanup=True); its path."""
-            target = Path(self.save(filename, directory))
+            target = Path(self.save(filename, directory=directory))
             kind = options.get("format") or self.format
             picture = target.with_name(f"{target.name}.{kind}")
             write(picture, drawn(self.source, kind, self.engine))

@@ -156,10 +156,7 @@ def _read(
             }
         )
     edges: list[dict[str, Any]] = []
-    headers = [
-        (g["x"], g["y"], g["x"] + 40 + text_width(called(group), 11.5), g["y"] + TITLE)
-        for g, group in zip(groups, folded.groups)
-    ]
+    headers = [_header(group, box) for group, box in zip(folded.groups, groups, strict=True)]
     labelled: set[tuple[str, str]] = set()
     leaves = {item.key for item in folded.items if item.kind not in ("op", "scope")}
     for i, link in enumerate(folded.links):
@@ -190,6 +187,12 @@ def _read(
         "width": round(right - left + 2 * MARGIN, 1),
         "height": round(top - bottom + 2 * MARGIN, 1),
     }
+
+
+def _header(group: Group, box: dict[str, Any]) -> tuple[float, float, float, float]:
+    """Where the name of an open module is written: left, top, right, bottom."""
+    wide = 40 + text_width(called(group), 11.5)
+    return box["x"], box["y"], box["x"] + wide, box["y"] + TITLE
 
 
 def _label_place(

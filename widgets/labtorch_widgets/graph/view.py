@@ -382,7 +382,7 @@ class GraphView(View):
         assert outline is not None
 
         def toggled(count: int, closed_inside: bool = False) -> dict[str, bool]:
-            """With the first `count` keys set, and the last of them, if so wished, all closed in."""
+            """With `count` keys set, and, if so wished, all inside of the last of them closed."""
             found = dict(self._toggled)
             for number, key in enumerate(keys[:count], start=1):
                 found[key] = opened

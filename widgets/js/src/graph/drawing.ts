@@ -28,7 +28,7 @@ const SMALLEST = 0.1;
 const LEGIBLE = 0.55; // below this scale the numbers cannot be read
 const LARGEST = 2.5;
 const CALM = 150; // boxes beyond which a change is shown at once, without motion
-const BATCH = 60; // boxes drawn in one go: the page has to answer in between
+const BATCH = 24; // boxes drawn in one go: the page has to answer in between
 
 export class Drawing {
   readonly element: HTMLElement;
@@ -181,7 +181,7 @@ export class Drawing {
     this.drawing = requestAnimationFrame(this.goOn);
     if (hadFocus && this.focused) this.focus(this.focused, true);
     this.map.draw(scene);
-    if (!this.moved) this.settle(time);
+    if (!this.moved || this.lost(scene)) this.settle(time);
     this.follow();
     if (this.awaited) this.show(this.awaited);
   }
@@ -300,6 +300,17 @@ export class Drawing {
     this.moved = true;
     if (time) select(this.svg).transition().duration(time).call(this.zoom.transform, target);
     else select(this.svg).call(this.zoom.transform, target);
+  }
+
+  /** Is nothing of the scene in sight? The learner may have been elsewhere in a larger one. */
+  private lost(scene: Scene): boolean {
+    const { width, height } = this.svg.getBoundingClientRect();
+    const { k, x, y } = zoomTransform(this.svg);
+    return !scene.items.some(
+      (item) =>
+        Math.abs(item.x * k + x - width / 2) < (width + item.width * k) / 2 &&
+        Math.abs(item.y * k + y - height / 2) < (height + item.height * k) / 2,
+    );
   }
 
   /** Tells the overview which part is in sight. */
