@@ -1,6 +1,7 @@
 """What views ask of a recording beyond summaries: arrays, contributions, updates, other inputs."""
 
 import gc
+import weakref
 
 import numpy as np
 import pytest
@@ -315,3 +316,13 @@ def test_where_arrays_fill_the_store_they_go_before_summaries_and_stay_spread():
     assert recording.steps == list(range(60)) and recording.nbytes <= 1_500_000
     assert 10 < len(held) < 60 and held[0] == 0 and held[-1] == 59
     assert max(np.diff(held)) <= 60 / len(held) * 4
+
+
+def test_a_model_that_fails_on_the_inputs_is_not_kept_alive_by_its_error():
+    model = nn.Sequential(nn.Linear(3, 1))
+    following = observe.Following(observe.Recording(), model, torch.ones(2, 5))
+    gone = weakref.ref(model)
+    assert isinstance(following.error, RuntimeError)
+    del model
+    gc.collect()
+    assert gone() is None

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-SHARE = 0.04  # of the time, while a training goes on
+SHARE = 0.02  # of the time, while a training goes on
 LONGEST = 3.0  # seconds of rest, however long the work took
 REMEMBERED = 64
 

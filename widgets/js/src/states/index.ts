@@ -28,7 +28,7 @@ function render({ model, el }: RenderProps) {
   const after = button("▶", null, () => host.send("sequence", { index: Number(sequence.value) + 1 }));
   const sequenceName = h("span", { class: "lt-quiet" });
   const ofBatch = h("span", { class: "lt-quiet", "data-role": "batch" });
-  sequence.addEventListener("change", () => host.send("sequence", { index: Number(sequence.value) || 0 }));
+  entered(sequence, () => host.send("sequence", { index: Number(sequence.value) || 0 }));
   const toggleTable = button("", null, () => {
     tabled = !tabled;
     host.send("table", { show: tabled });
@@ -74,7 +74,7 @@ function render({ model, el }: RenderProps) {
   const from = h("input", { type: "number", class: "lt-number", min: 0, step: 1, value: 0 });
   const to = h("input", { type: "number", class: "lt-number", min: 0, step: 1, value: 0 });
   for (const box of [threshold, from, to])
-    box.addEventListener("change", () => brush(Number(from.value), Number(to.value)));
+    entered(box, () => brush(Number(from.value), Number(to.value)));
   const clear = button("", null, () => host.send("select"));
   const selected = h("output", { class: "lt-states-selected" });
   const [thresholdName, fromName, toName] = [h("span"), h("span"), h("span")];
@@ -97,6 +97,12 @@ function render({ model, el }: RenderProps) {
   const body = h("div", {}, warning, text.element, pictureBox, tableBox, cell.element);
   const time = timeline(host);
   el.replaceChildren(bar, time.element, failure, nothing, body);
+
+  /** JupyterLab keeps Enter from an input, which would otherwise say that it has changed. */
+  function entered(box: HTMLInputElement, act: () => void): void {
+    box.addEventListener("change", act);
+    box.addEventListener("keydown", (event) => event.key === "Enter" && act());
+  }
 
   function select(act: (value: string) => void) {
     const name = h("span", { class: "lt-quiet" });
