@@ -66,7 +66,7 @@ def flops(
     if rule is not None:
         try:
             return rule(inputs, made, arguments or {})
-        except KeyError:  # a graph that was freed does not know all that its ops took
+        except (KeyError, IndexError):  # a graph that was freed does not know all that its ops took
             return None
     largest = max((math.prod(shape) for shape in inputs.values()), default=0)
     if name in PER_ELEMENT:

@@ -19,8 +19,8 @@ class Probe:
     __slots__ = ("shape", "dtype", "moments", "counts", "thumbnail", "exact")
 
     def __init__(self, array: Any) -> None:
-        if not isinstance(array, np.ndarray):  # on a GPU: one copy to the host
-            array = array.get()
+        if not isinstance(array, np.ndarray):  # a scalar, or on a GPU: one copy to the host
+            array = np.asarray(array) if isinstance(array, np.generic) else array.get()
         self.shape, self.dtype = array.shape, array.dtype.name
         values = array if array.dtype.kind == "f" else _real(array)
         # the rest works on at most a copy in float64 of a small array, or on the array itself

@@ -132,6 +132,16 @@ def test_a_parameters_update_is_what_the_optimizer_added():
     assert recording.series("first.weight", "norm", of="update")[0][1] == row["update"]["norm"]
 
 
+def test_the_update_of_a_parameter_without_dimensions_is_measured_too():
+    w = nn.Parameter(torch.tensor(3.0))
+    sgd = optim.SGD([w], lr=0.5)
+    with observe.record(budget=1e9) as recording:
+        (w * 2).backward()
+        sgd.step()
+    _, row = node(recording, "w")
+    assert row["update"]["mean"] == -1.0
+
+
 def test_saved_tensors_say_whose_they_are():
     model, sgd, step = training()
     with observe.record(budget=1e9) as recording:
