@@ -281,6 +281,17 @@ def test_views_of_a_recording_are_plain_data():
     json.dumps([recording.graph(), recording.snapshot(), recording.diff(0, 1)], allow_nan=False)
 
 
+def test_a_step_with_a_new_structure_is_kept_even_unmeasured():
+    w = torch.ones(3, requires_grad=True)
+    with observe.record(budget=0) as recording:
+        for step in range(20):
+            (torch.exp(w) if step < 10 else torch.sin(w)).sum().backward()
+            observe.mark_step()
+    assert recording.steps == [0, 1, 2, 10]
+    assert not recording.snapshot(10)["measured"]
+    assert [n["name"] for n in recording.graph(10)["nodes"]] == ["w", "sin", "sum"]
+
+
 def test_a_glimpse_says_the_same_as_a_snapshot():
     recording = recorded(2)
     glimpse = recording.glimpse(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -52,13 +53,31 @@ with observe.record(budget=1) as recording:
 view = lab.graph(recording)
 view
 """
-WATCH = """() => {
-    window.longest = 0;
-    new PerformanceObserver((list) => {
-        for (const { duration } of list.getEntries())
-            window.longest = Math.max(window.longest, duration);
-    }).observe({ type: "longtask" });
-}"""
+
+
+def longest_task(page: Any, act: Any) -> float:
+    """Milliseconds that the longest task of the page's main thread computes while `act` runs.
+
+    Of its own time: what other programs take from it on a busy machine does not count.
+    """
+    browser = page.context.browser
+    browser.start_tracing(page=page, categories=["toplevel", "devtools.timeline"])
+    act()
+    events = json.loads(browser.stop_tracing())["traceEvents"]
+    main = {
+        (each["pid"], each["tid"])
+        for each in events
+        if each["name"] == "thread_name" and each["args"]["name"] == "CrRendererMain"
+    }
+    tasks = [
+        each["tdur"]
+        for each in events
+        if each["name"].endswith("RunTask")
+        and (each["pid"], each["tid"]) in main
+        and "tdur" in each
+    ]
+    assert tasks
+    return max(tasks) / 1000
 
 
 def titles(page: Any) -> list[str]:
@@ -83,20 +102,16 @@ def test_sixty_blocks_are_one_box_that_opens_without_blocking_the_page(open_note
     notebook.screenshot("graph-repeats", ".lt-view")
     block.click()
     wait_for(lambda: page.locator(".lt-item:not(.lt-leaving)").count() == 62)
-    page.evaluate(WATCH)
-    longest = []
-    while len(longest) < 6 and min(longest, default=200) >= 200:  # others may use the machine
-        notebook.run("view.unfold(1); view.unroll()")
-        wait_for(lambda: page.locator(".lt-item:not(.lt-leaving)").count() == 62)
-        time.sleep(0.5)
-        page.evaluate("() => { window.longest = 0; }")
+
+    def open_all() -> None:
         page.locator('.lt-item[data-key="/model/0"]').focus()
         page.keyboard.press("Shift+Enter")  # all of the class: as many as can be drawn
-        wait_for(lambda: page.locator(".lt-item:not(.lt-leaving)").count() > 300)
-        time.sleep(0.7)
-        longest.append(page.evaluate("() => window.longest"))
-    print("longest tasks while 300 boxes appear, in ms:", longest)
-    assert min(longest) < 200
+        wait_for(lambda: page.locator(".lt-item:not(.lt-leaving)").count() > 300, 20)
+        time.sleep(1)
+
+    longest = longest_task(page, open_all)
+    print(f"the longest task while 300 boxes appear takes {longest:.0f} ms")
+    assert longest < 200
     time.sleep(1)
     count = page.locator(".lt-item:not(.lt-leaving)").count()
     assert count == int(notebook.run("print(len(view.scene['items']))")) <= 400

@@ -79,11 +79,16 @@ function render({ model, el }: RenderProps) {
     { class: "lt-bar" },
     title,
     step,
-    h("div", { class: "lt-group lt-push" }, finder.element, levels, colours),
-    meter.element,
-    player.opener,
-    toggleTable,
-    more.element,
+    h(
+      "div",
+      { class: "lt-group lt-push lt-tools" },
+      finder.element,
+      levels,
+      meter.element,
+      player.opener,
+      toggleTable,
+      more.element,
+    ),
   );
   drawing.element.append(h("div", { class: "lt-group lt-zoom" }, smaller, larger, fit));
   const alarm = h("div", { class: "lt-alarm", role: "status", hidden: true });
@@ -92,7 +97,8 @@ function render({ model, el }: RenderProps) {
   const tableBox = h("div", { class: "lt-scroll lt-table-box", tabindex: 0, hidden: true });
   const main = h("div", { class: "lt-main" }, nothing, drawing.element, tableBox, pane.element);
   main.style.height = `${host.get<number>("height")}px`;
-  const legend = h("div", { class: "lt-legend" });
+  const keys = h("div", { class: "lt-keys" });
+  const legend = h("div", { class: "lt-legend" }, keys, colours);
   const time = timeline(host);
   const changed = changes(host, time.slider);
   time.element.append(changed.element);
@@ -148,14 +154,14 @@ function render({ model, el }: RenderProps) {
     );
     const { overlay } = host.frame;
     const said = overlay ? scale(overlay, word) : gradients;
-    legend.replaceChildren(kind("op"), kind("scope"), kind("parameter"), kind("input"), said);
+    keys.replaceChildren(kind("op"), kind("scope"), kind("parameter"), kind("input"), said);
   }
 
   function drawScene(): void {
     const now = scene();
     const empty = !now.items?.length;
     nothing.hidden = !empty;
-    for (const part of [drawing.element, levels, legend, finder.element, colours, more.element])
+    for (const part of [drawing.element, levels, legend, finder.element, more.element])
       part.hidden = empty;
     if (empty) return;
     if (tabled) drawing.element.hidden = true;
