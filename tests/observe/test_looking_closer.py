@@ -328,11 +328,13 @@ def test_where_arrays_fill_the_store_they_go_before_summaries_and_stay_spread():
     assert max(np.diff(held)) <= 60 / len(held) * 4
 
 
-def test_a_model_that_fails_on_the_inputs_is_not_kept_alive_by_its_error():
+def followed_in_vain():
     model = nn.Sequential(nn.Linear(3, 1))
-    following = observe.Following(observe.Recording(), model, torch.ones(2, 5))
-    gone = weakref.ref(model)
-    assert isinstance(following.error, RuntimeError)
-    del model
+    return weakref.ref(model), observe.Following(observe.Recording(), model, torch.ones(2, 5))
+
+
+def test_a_model_that_fails_on_the_inputs_is_not_kept_alive_by_its_error():
+    model, following = followed_in_vain()
     gc.collect()
-    assert gone() is None
+    assert isinstance(following.error, RuntimeError)
+    assert model() is None
