@@ -4,6 +4,8 @@ import { h } from "./dom";
 import { paint } from "./theme";
 import { type Key, word } from "./words";
 
+declare const VIEW: string; // the name of the folder; build.mjs puts it in
+
 const PATIENCE = 5_000; // milliseconds until silence is said
 const GREETING = 20_000; // milliseconds between two questions whether the kernel is there
 
@@ -31,6 +33,7 @@ export class Host<F extends Frame> {
     readonly el: HTMLElement,
   ) {
     el.classList.add("lt-view");
+    el.dataset.view = VIEW;
     paint(el);
     // JupyterLab reads keys before we do, and its shortcuts match the focused element itself:
     // unless that one is marked, an arrow key moves to another cell instead of moving a slider.
