@@ -38,6 +38,7 @@ class StatesView(View):
     _css = bundle("states.css")
 
     picture = traitlets.Dict().tag(sync=True)
+    timeline = traitlets.Bool(True).tag(sync=True)
 
     def __init__(
         self,
@@ -49,6 +50,7 @@ class StatesView(View):
         vocabulary: Sequence[str] | dict[int, str] | None = None,
         classes: Sequence[str] | None = None,
         lang: str | None = None,
+        timeline: bool = True,
     ) -> None:
         from labtorch.observe.sequences import sequences_of
 
@@ -81,7 +83,7 @@ class StatesView(View):
                 refresh(now=True)
 
         self._slow = Slow(ready)
-        super().__init__(cursor, lang=lang)
+        super().__init__(cursor, lang=lang, timeline=timeline)
         self.commands |= {
             "layer": self._on_layer,
             "sequence": self._on_sequence,
@@ -396,6 +398,7 @@ class StatesView(View):
             view = reference()
             if view is not None:
                 view._drawn = ()
+                view._slow.forget()
                 view.refresh(now=True)
 
         following.choose(following.output, self._t).add_done_callback(answered)
