@@ -11,8 +11,10 @@
 """
 
 from labtorch.engine.events import Watcher, mark_step, watch
-from labtorch.observe import convolve
+from labtorch.observe import convolve, doctor, series
+from labtorch.observe.autograd_graph import autograd_graph
 from labtorch.observe.follow import Following
+from labtorch.observe.once import run_once
 from labtorch.observe.recording import Recording
 from labtorch.observe.session import Session, record, watching
 from labtorch.observe.stepping import op_by_op, unwatched
@@ -22,10 +24,14 @@ __all__ = [
     "Recording",
     "Session",
     "Watcher",
+    "autograd_graph",
     "convolve",
+    "doctor",
     "mark_step",
     "op_by_op",
     "record",
+    "run_once",
+    "series",
     "unwatched",
     "watch",
     "watching",

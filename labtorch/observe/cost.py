@@ -60,11 +60,14 @@ def flops(
     family = name.removesuffix("_with_indices").rstrip("123d")
     if name in FREE:
         return 0
-    if name in UNKNOWN:
+    if name in UNKNOWN or not inputs:
         return None
     rule = RULES.get(name) or RULES.get(family)
     if rule is not None:
-        return rule(inputs, made, arguments or {})
+        try:
+            return rule(inputs, made, arguments or {})
+        except (KeyError, IndexError):  # a graph that was freed does not know all that its ops took
+            return None
     largest = max((math.prod(shape) for shape in inputs.values()), default=0)
     if name in PER_ELEMENT:
         return PER_ELEMENT[name] * max(largest, made)

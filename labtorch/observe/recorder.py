@@ -30,6 +30,7 @@ from labtorch.observe.summary import Probe
 
 MOST_NODES = 20_000  # in one step; what comes after is counted, not kept
 SMALL = 4096  # elements: an output up to this size is checked for NaN and inf in every step
+FORMS = 64  # sequences of ops that are told apart: control flow that never repeats stays bounded
 FIRST = 3  # steps that are measured whatever they cost
 CREDIT = 0.05  # seconds of measuring that can be saved up, at most
 LARGEST_UPDATE = (
@@ -97,6 +98,7 @@ class Recorder(Watcher):
         self.start = self.ended = self.began = perf_counter()
         self.credit = 0.0
         self.known: dict[tuple, Graph] = {}
+        self.forms: set[int] = set()  # sequences of ops that steps were made of
         self.known_nodes = 0
         self.sources: dict[tuple[int, int], int] = {}
         self.places: list[tuple[CodeType, int]] = []
@@ -247,8 +249,7 @@ class Recorder(Watcher):
             key = (id(frame.f_code), frame.f_lasti)  # `places` keeps the code alive: an id is safe
             found = self.sources.get(key)
             if found is None:
-                found = self.sources[key] = len(self.places)
-                self.places.append((frame.f_code, frame.f_lasti))
+                found = self.sources[key] = self._new_place(frame.f_code, frame.f_lasti)
             place = found
         inputs, extra = [], []
         for position, arg in enumerate(call.args):
@@ -265,6 +266,16 @@ class Recorder(Watcher):
             entry.kind = "op without grad"
         self.entries.append(entry)
         return len(self.entries) - 1
+
+    def _new_place(self, code: CodeType, instruction: int) -> int:
+        """The number of a place in the source. Python may call from another instruction of the
+        same expression once it has seen it often enough: that is no new place."""
+        position = source.position(code, instruction)
+        for at, (other, known) in enumerate(self.places):
+            if other is code and source.position(other, known) == position:
+                return at
+        self.places.append((code, instruction))
+        return len(self.places) - 1
 
     def _leaf(
         self, tensor: Variable, position: int, place: int, frame: Any, scope: int | None
@@ -428,7 +439,7 @@ class Recorder(Watcher):
         number = self.recording.step_count
         if self.loss is not None:
             self.recording._add_loss(number, self.loss)
-        kept = self.measuring or self.failure is not None
+        kept = self._is_new() or self.measuring or self.failure is not None
         if kept:
             self._keep(number, end)
         self.recording.step_count = number + 1
@@ -438,6 +449,14 @@ class Recorder(Watcher):
         if kept:
             self.credit -= perf_counter() - end + spent
         self.recording._tell()
+
+    def _is_new(self) -> bool:
+        """Is the step made of other ops than any before? Its structure is kept, measured or not."""
+        form = hash(tuple([entry.op for entry in self.entries]))
+        new = form not in self.forms and len(self.forms) < FORMS
+        if new:
+            self.forms.add(form)
+        return new
 
     def _is_step(self) -> bool:
         """Did anything happen that is worth a step? Of a model's session: anything of the model's,

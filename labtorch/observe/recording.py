@@ -21,7 +21,9 @@ import numpy as np
 from labtorch.engine.op import Op
 from labtorch.observe import capture
 from labtorch.observe.capture import Captured, Lens
+from labtorch.observe.lazy import Lazy, LazyRow
 from labtorch.observe.snapshot import Graph, Snapshot
+from labtorch.observe.summary import Probe
 
 LOSSES = 4096  # points that the loss line keeps, at most
 ROW_BYTES = 260  # of a row without its probes
@@ -62,6 +64,19 @@ class Measured:
         self.nbytes -= freed
         return freed
 
+    def lazy(self) -> Snapshot:
+        """As `plain`, with rows and contributions made when they are looked at."""
+        sent = list(self.contributions.items())
+
+        def row(at: int) -> LazyRow:
+            return LazyRow(self.columns, at, _plain)
+
+        def contribution(at: int) -> dict:
+            return {"edge": sent[at][0], "grad": _plain(sent[at][1])}
+
+        rows, contributions = Lazy(len(self.columns["value"]), row), Lazy(len(sent), contribution)
+        return {**self.head, "rows": rows, "contributions": contributions}  # type: ignore[typeddict-item, return-value]
+
     def plain(self) -> Snapshot:
         columns = {
             name: [_plain(p) for p in column] if name in PROBED else column
@@ -72,8 +87,29 @@ class Measured:
         return {**self.head, "rows": rows, "contributions": contributions}  # type: ignore[typeddict-item, return-value]
 
 
-def _plain(probe: Any) -> Any:
-    return probe if probe is None or isinstance(probe, dict) else probe.plain()
+def _matches(a: list, b: list) -> list[tuple[int, int]]:
+    """Positions of what two sequences have in common. Their ends, where they mostly agree, are not
+    left to difflib, whose time grows with the square of what it is given."""
+    shorter = min(len(a), len(b))
+    head = next((i for i in range(shorter) if a[i] != b[i]), shorter)
+    rest = shorter - head
+    tail = next((i for i in range(rest) if a[-1 - i] != b[-1 - i]), rest)
+    inner = difflib.SequenceMatcher(
+        None, a[head : len(a) - tail], b[head : len(b) - tail], autojunk=False
+    )
+    return [
+        *((i, i) for i in range(head)),
+        *(
+            (head + block.a + i, head + block.b + i)
+            for block in inner.get_matching_blocks()
+            for i in range(block.size)
+        ),
+        *((len(a) - i, len(b) - i) for i in range(tail, 0, -1)),
+    ]
+
+
+def _plain(value: Any) -> Any:
+    return value.plain() if isinstance(value, Probe) else value
 
 
 def _whole(probe: Any) -> np.ndarray | None:
@@ -466,6 +502,11 @@ class Recording:
                 found[node["name"]] = None if node["name"] in found else _whole(value)
         return {name: array for name, array in found.items() if array is not None}
 
+    def glimpse(self, step: int = -1) -> Snapshot:
+        """As `snapshot`, but what it says of a node is made when that is looked at: cheap where few
+        of many nodes are shown."""
+        return self._step(step).lazy()
+
     def series(
         self, node: int | str, statistic: str = "mean", of: str = "value"
     ) -> list[tuple[int, float | None]]:
@@ -501,8 +542,11 @@ class Recording:
             raise LookupError(f"no node '{node}' was recorded; there are {', '.join(names)}")
         return points
 
-    def diff(self, a: int, b: int) -> dict[str, Any]:
-        """What changed in the structure from step a to step b: nodes added, removed, and kept."""
+    def diff(self, a: int, b: int, *, shapes: bool = True) -> dict[str, Any]:
+        """What changed in the structure from step a to step b: nodes added, removed, and kept.
+
+        Without `shapes`, a node whose shape alone changed (a last, smaller batch) is kept.
+        """
         before, after = self.graph(a), self.graph(b)
 
         def labels(graph: Graph) -> list[tuple]:
@@ -512,17 +556,12 @@ class Recording:
                     n["kind"],
                     n["name"],
                     "" if n["scope"] is None else paths[n["scope"]],
-                    tuple(n["shape"]),
+                    tuple(n["shape"]) if shapes else None,
                 )
                 for n in graph["nodes"]
             ]
 
-        matcher = difflib.SequenceMatcher(None, labels(before), labels(after), autojunk=False)
-        same = [
-            (block.a + i, block.b + i)
-            for block in matcher.get_matching_blocks()
-            for i in range(block.size)
-        ]
+        same = _matches(labels(before), labels(after))
         kept_before, kept_after = {i for i, _ in same}, {j for _, j in same}
         return {
             "same": same,

@@ -70,7 +70,19 @@ def build(
                     }
                 )
         nodes.append(node)
-    return {"key": "", "nodes": nodes, "edges": edges, "scopes": plain_scopes}
+    unused = _unused(scopes, {events.identity(e.extra[1]) for e in entries if e.op is None})
+    return {"key": "", "nodes": nodes, "edges": edges, "scopes": plain_scopes, "unused": unused}
+
+
+def _unused(scopes: list[tuple], taken: set[int]) -> list[str]:
+    """The trainable parameters that no op took, of the models called of which one took some."""
+    found: dict[str, None] = {}
+    for root in [module for parent, ref, *_ in scopes if parent is None and (module := ref())]:
+        own = [(name, p) for name, p in root.named_parameters() if p.requires_grad]
+        idle = [name for name, parameter in own if events.identity(parameter) not in taken]
+        if len(idle) < len(own):
+            found |= dict.fromkeys(idle)
+    return list(found)
 
 
 def begins(graph: Graph, part: Graph) -> bool:
@@ -192,7 +204,26 @@ def _scopes(scopes: list[tuple]) -> tuple[list[Scope], dict[int, tuple[str, str,
             for own, tensor in getattr(module, table, {}).items():
                 if tensor is not None:
                     names.setdefault(events.identity(tensor), (kind_of, prefix + own, at))
+    for root in roots:
+        _name_the_rest(scopes, plain, root, names)
     return plain, names
+
+
+def _name_the_rest(
+    scopes: list[tuple], plain: list[Scope], root: int, names: dict[int, tuple]
+) -> None:
+    """Name the parameters of modules that are not called themselves, as attention's `out_proj`:
+    they are drawn in the module around that was."""
+    model = scopes[root][1]()
+    if model is None:
+        return
+    called = {scope["path"]: at for at, scope in reversed(list(enumerate(plain))) if at >= root}
+    for path, parameter in model.named_parameters():
+        outer = path
+        while outer and outer not in called:
+            outer = outer.rpartition(".")[0]
+        found = ("parameter", path, called.get(outer, root))
+        names.setdefault(events.identity(parameter), found)
 
 
 def _path(scopes: list[tuple], roots: list[int], at: int, module: Any) -> str:

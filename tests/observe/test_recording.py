@@ -4,6 +4,7 @@ import gc
 import json
 import os
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -266,9 +267,57 @@ def test_a_module_called_twice_makes_two_scopes():
     assert len([n for n in graph["nodes"] if n["kind"] == "parameter"]) == 2
 
 
+def test_parameters_of_modules_that_are_not_called_have_their_names():
+    attention = nn.MultiheadAttention(4, 2)
+    x = torch.ones(3, 1, 4)
+    with observe.record() as recording:
+        attention(x, x, x)[0].sum().backward()
+    held = {n["name"] for n in recording.graph()["nodes"] if n["kind"] == "parameter"}
+    assert held == {name for name, _ in attention.named_parameters()}
+
+
 def test_views_of_a_recording_are_plain_data():
     recording = recorded(2)
     json.dumps([recording.graph(), recording.snapshot(), recording.diff(0, 1)], allow_nan=False)
+
+
+def test_a_step_with_a_new_structure_is_kept_even_unmeasured():
+    w = torch.ones(3, requires_grad=True)
+    with observe.record(budget=0) as recording:
+        for step in range(20):
+            (torch.exp(w) if step < 10 else torch.sin(w)).sum().backward()
+            observe.mark_step()
+    assert recording.steps == [0, 1, 2, 10]
+    assert not recording.snapshot(10)["measured"]
+    assert [n["name"] for n in recording.graph(10)["nodes"]] == ["w", "sin", "sum"]
+
+
+def test_a_glimpse_says_the_same_as_a_snapshot():
+    recording = recorded(2)
+    glimpse = recording.glimpse(1)
+    glimpse |= {
+        "rows": [dict(row) for row in glimpse["rows"]],
+        "contributions": list(glimpse["contributions"]),
+    }
+    assert glimpse == recording.snapshot(1)
+    assert dict(recording.glimpse(1)["rows"][-1]) == recording.snapshot(1)["rows"][-1]
+
+
+def test_a_difference_in_the_middle_of_a_long_graph_is_found_at_once():
+    w = torch.ones(3, requires_grad=True)
+    with observe.record(budget=1e9) as recording:
+        for extra in (0, 3):
+            y = w
+            for at in range(1000):
+                y = torch.tanh(y) if 500 <= at < 500 + extra else torch.sin(y)
+            y.sum().backward()
+            observe.mark_step()
+    start = time.perf_counter()
+    diff = recording.diff(0, 1)
+    assert time.perf_counter() - start < 2
+    assert len(diff["same"]) == 1002 - 3
+    names = [recording.graph(1)["nodes"][i]["name"] for i in diff["added"]]
+    assert names == ["tanh"] * 3 and len(diff["removed"]) == 3
 
 
 def test_nan_and_inf_are_told_apart_from_numbers():
@@ -439,3 +488,16 @@ def test_measuring_takes_no_more_than_its_share_of_the_time(budget, monkeypatch)
     probes = len(recording.steps) * 20
     assert len(recording.steps) > 3 if budget else recording.steps == [0, 1, 2]
     assert (probes - 60) * 0.01 <= budget * 500 * 0.1 + 0.01 * 20
+
+
+def test_a_loop_that_python_has_sped_up_is_the_same_structure():
+    model, sgd, _ = training()
+    criterion = nn.MSELoss()
+    x, y = torch.randn(64, 3), torch.randn(64, 1)
+    with observe.record(budget=1e9) as recording:
+        for step in range(24):  # calls are specialised after a few rounds
+            batch = slice(8 * (step % 8), 8 * (step % 8) + 8)
+            sgd.zero_grad()
+            criterion(model(x[batch]), y[batch]).backward()
+            sgd.step()
+    assert len({recording.snapshot(step)["graph"] for step in recording.steps}) == 1

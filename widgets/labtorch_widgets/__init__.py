@@ -6,9 +6,12 @@
 Views read recordings (`labtorch.observe`) and nothing else of the engine.
 """
 
+from .convolution import ConvolutionView, convolution
 from .dashboard import Dashboard, watch
 from .features import FeatureView, features
-from .graph import GraphView, graph
+from .gradients import DoctorView, GradientsView, doctor, gradients
+from .graph import GraphView, draw_graph, graph
+from .playground import PlaygroundView, playground
 from .shared.cursor import TimeCursor
 from .shared.view import View
 from .shared.words import language
@@ -20,9 +23,13 @@ from .training import ComparisonView, TrainingPanel, compare, progress, train
 
 __all__ = [
     "ComparisonView",
+    "ConvolutionView",
     "Dashboard",
+    "DoctorView",
     "FeatureView",
+    "GradientsView",
     "GraphView",
+    "PlaygroundView",
     "StatesView",
     "SurfaceView",
     "TensorsView",
@@ -32,9 +39,14 @@ __all__ = [
     "View",
     "broadcast",
     "compare",
+    "convolution",
+    "doctor",
+    "draw_graph",
     "features",
+    "gradients",
     "graph",
     "language",
+    "playground",
     "progress",
     "states",
     "surface",

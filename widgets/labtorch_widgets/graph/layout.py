@@ -9,7 +9,7 @@ from typing import Any
 from xml.sax.saxutils import quoteattr
 
 from ..shared.numbers import shape_text
-from .fold import Folded, Item, Link, Outline
+from .fold import Folded, Group, Item, Link, Outline
 
 HEIGHTS = {"scope": 46, "op": 46, "parameter": 46, "input": 46, "buffer": 46, "constant": 34}
 MARGIN = 12  # around the drawing
@@ -65,10 +65,12 @@ def lay_out(folded: Folded) -> dict[str, Any]:
 
 def readable_depth(outline: Outline) -> int:
     """The deepest level of open modules at which the drawing is still read at a glance."""
-    depth = 0
+    depth, seen = 0, [item.key for item in outline.fold(0, {}).items]
     while depth < outline.deepest:
         folded = outline.fold(depth + 1, {})
-        if len(folded.items) > READABLE_ITEMS:
+        before, seen = seen, [item.key for item in folded.items]
+        # where only repeats are left to open, what is in them stays closed until they are
+        if len(seen) > READABLE_ITEMS or seen == before:
             break
         scene = lay_out(folded)
         if scene["width"] > READABLE_WIDTH or scene["height"] > READABLE_HEIGHT:
@@ -92,7 +94,7 @@ def _add_clusters(drawing: Any, folded: Folded, names: dict[str, str]) -> dict[s
         clusters[group.key] = outer.add_subgraph(
             members[group.key],
             name=f"cluster_{i}",
-            label=_space(f"{group.title}  {group.type}", height=TITLE - 6, wide=40),
+            label=_space(called(group), height=TITLE - 6, wide=40),
             labeljust="l",
             margin="12",
         )
@@ -128,6 +130,7 @@ def _read(
                 "node": item.node,
                 "operations": item.operations,
                 "parameters": item.parameters,
+                "times": item.times,
                 "x": across(x),
                 "y": down(y),
                 "width": width,
@@ -145,28 +148,36 @@ def _read(
                 "parent": group.parent,
                 "operations": group.operations,
                 "parameters": group.parameters,
+                "times": group.times,
                 "x": across(x0),
                 "y": down(y1),
                 "width": round(x1 - x0, 1),
                 "height": round(y1 - y0, 1),
             }
         )
-    edges = []
+    edges: list[dict[str, Any]] = []
+    headers = [_header(group, box) for group, box in zip(folded.groups, groups, strict=True)]
+    labelled: set[tuple[str, str]] = set()
+    leaves = {item.key for item in folded.items if item.kind not in ("op", "scope")}
     for i, link in enumerate(folded.links):
         attributes = drawing.get_edge(names[link.source], names[link.target], key=f"e{i}").attr
         pairs = [pair.split(",") for pair in attributes["pos"].split()]
         points = [(float(px), float(py)) for px, py in pairs]
-        label_x, label_y = _label_place(points)
+        text = edge_text(link)
+        spot = _label_place([(across(x), down(y)) for x, y in points], text, headers)
+        # a tensor that goes to many has its shape written once
+        said = link.source in leaves and (link.source, text) in labelled
+        labelled.add((link.source, text))
         edges.append(
             {
                 "key": f"{link.source}>{link.target}",
                 "source": link.source,
                 "target": link.target,
-                "text": edge_text(link),
+                "text": "" if said else text,
                 "arguments": link.arguments,
                 "path": _path([(across(x), down(y)) for x, y in points]),
-                "x": across(label_x),
-                "y": down(label_y),
+                "x": round(spot[0], 1),
+                "y": round(spot[1], 1),
             }
         )
     return {
@@ -178,8 +189,17 @@ def _read(
     }
 
 
-def _label_place(points: list[tuple[float, float]]) -> tuple[float, float]:
-    """Where an edge's shape is written across it: clear of the box it leaves, or halfway."""
+def _header(group: Group, box: dict[str, Any]) -> tuple[float, float, float, float]:
+    """Where the name of an open module is written: left, top, right, bottom."""
+    wide = 40 + text_width(called(group), 11.5)
+    return box["x"], box["y"], box["x"] + wide, box["y"] + TITLE
+
+
+def _label_place(
+    points: list[tuple[float, float]], text: str, headers: list[tuple[float, float, float, float]]
+) -> tuple[float, float]:
+    """Where an edge's shape is written across it: clear of the box it leaves, or halfway, and, if
+    the edge is long enough, not across the name of a module."""
     curve = [points[0]]
     for start in range(0, len(points) - 1, 3):
         (ax, ay), (bx, by), (cx, cy), (dx, dy) = points[start : start + 4]
@@ -187,9 +207,29 @@ def _label_place(points: list[tuple[float, float]]) -> tuple[float, float]:
             u = 1 - t
             a, b, c, d = u * u * u, 3 * u * u * t, 3 * u * t * t, t * t * t
             curve.append((a * ax + b * bx + c * cx + d * dx, a * ay + b * by + c * cy + d * dy))
-    lengths = [math.dist(*ends) for ends in itertools.pairwise(curve)]
-    left = min(CLEARANCE, sum(lengths) / 2)
-    for (x0, y0), (x1, y1), length in zip(curve, curve[1:], lengths):
+    length = sum(math.dist(*ends) for ends in itertools.pairwise(curve))
+    first = min(CLEARANCE, length / 2)
+    half = text_width(text, 10.5) / 2
+    for along in (first, *_between(first, length)):
+        x, y = _at(curve, along)
+        across_name = any(
+            left - half < x < right + half and top - 7 < y < bottom + 7
+            for left, top, right, bottom in headers
+        )
+        if not across_name:
+            return x, y
+    return _at(curve, first)
+
+
+def _between(first: float, length: float) -> list[float]:
+    return [first + (length - first) * share for share in (0.25, 0.5, 0.75)]
+
+
+def _at(curve: list[tuple[float, float]], along: float) -> tuple[float, float]:
+    """The point so far along the curve."""
+    left = along
+    for (x0, y0), (x1, y1) in itertools.pairwise(curve):
+        length = math.dist((x0, y0), (x1, y1))
         if left <= length:
             share = left / length if length else 0.0
             return x0 + share * (x1 - x0), y0 + share * (y1 - y0)
@@ -205,6 +245,8 @@ def _path(points: list[tuple[float, float]]) -> str:
 
 def edge_text(link: Link) -> str:
     """The shape that flows; several tensors are counted, dtypes named where not float32."""
+    if link.dtypes == {"unknown"}:
+        return "?"
     if len({tuple(shape) for shape in link.shapes}) > 1:
         return f"{len(link.shapes)} ×"
     times = f"{len(link.shapes)} × " if len(link.shapes) > 1 else ""
@@ -215,9 +257,15 @@ def edge_text(link: Link) -> str:
 
 def width_of(item: Item) -> float:
     """Wide enough for the name, and for numbers that come and go without moving the box."""
-    title = f"{item.title} {item.type}".strip()
+    title = called(item)
     narrowest = {"scope": 176, "op": 132, "constant": 76}.get(item.kind, 118)
     return round(max(narrowest, text_width(title, 12.5) + 32))
+
+
+def called(box: Item | Group) -> str:
+    """The name of a box or frame in one line: "cell RNNCell × 5"."""
+    times = f"× {box.times}" if box.times else ""
+    return " ".join(filter(None, (box.title, box.type, times)))
 
 
 def text_width(text: str, size: float) -> float:

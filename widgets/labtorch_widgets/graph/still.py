@@ -34,6 +34,11 @@ def draw(scene: dict[str, Any], frame: dict[str, Any], lang: str) -> str:
     )
 
 
+def _called(box: dict[str, Any]) -> str:
+    times = f"× {box['times']}" if box["times"] else ""
+    return " ".join(filter(None, (box["title"], box["type"], times)))
+
+
 def _step(step: int, lang: str) -> str:
     return word("time.step", lang, step=f"{step:,}")
 
@@ -53,7 +58,7 @@ def _frame_of(group: dict[str, Any]) -> str:
             fill_opacity=0.06,
             stroke=LINE,
         ),
-        svg.text(f"{group['title']} {group['type']}", x + 12, y + 17, fill=MUTED, font_size=11.5),
+        svg.text(_called(group), x + 12, y + 17, fill=MUTED, font_size=11.5),
     )
 
 
@@ -95,7 +100,7 @@ def _box(item: dict[str, Any], glance: Any, lang: str, failed: bool) -> str:
         behind,
         svg.tag("rect", x=x, y=y, **outline),
         svg.text(
-            f"{item['title']} {item['type']}".strip(),
+            _called(item),
             item["x"],
             y + (15 if item["kind"] == "constant" else 17),
             text_anchor="middle",
@@ -105,7 +110,7 @@ def _box(item: dict[str, Any], glance: Any, lang: str, failed: bool) -> str:
             font_family=MONO,
         ),
         svg.text(
-            _subtitle(item, glance, lang),
+            subtitle(item, glance, lang),
             item["x"],
             y + (28 if item["kind"] == "constant" else 32),
             text_anchor="middle",
@@ -116,7 +121,8 @@ def _box(item: dict[str, Any], glance: Any, lang: str, failed: bool) -> str:
     )
 
 
-def _subtitle(item: dict[str, Any], glance: Any, lang: str) -> str:
+def subtitle(item: dict[str, Any], glance: Any, lang: str) -> str:
+    """The second line of a box: what a module holds, or a tensor's value."""
     if item["kind"] == "scope":
         one = item["operations"] == 1
         ops = word("graph.oneOp" if one else "graph.ops", lang, count=f"{item['operations']:,}")

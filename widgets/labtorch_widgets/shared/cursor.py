@@ -93,7 +93,9 @@ class TimeCursor:
             if (step := self.step) is None:
                 return None
             with contextlib.suppress(LookupError):
-                return step, self.recording.graph(step), self.recording.snapshot(step)
+                recording = self.recording
+                glimpse = getattr(recording, "glimpse", recording.snapshot)
+                return step, recording.graph(step), glimpse(step)
         return None
 
     def span(self) -> dict[str, Any]:

@@ -13,6 +13,7 @@ interface Box {
   parent: string | null;
   operations: number;
   parameters: number;
+  times: number; // of a repeat
   x: number;
   y: number;
   width: number;
@@ -25,6 +26,7 @@ export interface Item extends Box {
   node: number | null;
   shape: number[];
   requiresGrad: boolean;
+  change?: { added: number; removed: number } | null; // since the step that is compared with
 }
 
 /** An open module; x and y are its upper left corner. */
@@ -39,6 +41,7 @@ export interface Edge {
   path: string;
   x: number;
   y: number;
+  change?: "added" | "removed" | "" | null;
 }
 
 export interface Scene {
@@ -50,6 +53,40 @@ export interface Scene {
   depth: number;
   deepest: number;
   structure: string;
+  repeats: number;
+  unrolled: boolean;
+}
+
+export type Measure = "time" | "memory" | "flops" | "norm" | "std" | "gradient";
+
+export interface Overlay {
+  by: Measure;
+  low: number | null;
+  high: number | null;
+  total: number | null;
+  amounts: Record<string, Num | null>;
+  shares: Record<string, number | null>;
+}
+
+export interface Found {
+  text: string;
+  total: number;
+  matches: { key: string; title: string; where: string }[];
+}
+
+export interface Comparison {
+  with: number;
+  step: number;
+  added: number;
+  removed: number;
+  changes: {
+    change: "added" | "removed";
+    key: string;
+    name: string;
+    kind: Kind;
+    where: string;
+    shape: number[];
+  }[];
 }
 
 export interface Moments {
@@ -171,6 +208,9 @@ export interface GraphFrame extends Frame {
   glances: Record<string, Glance>;
   current?: string | null;
   failure: Failure | null;
+  nonfinite: { first: string; keys: string[] } | null;
+  overlay: Overlay | null;
+  changes: number[]; // steps at which the graph changed
   pane: Pane | null;
   backward?: Backward | null;
   memory?: Meter | null;

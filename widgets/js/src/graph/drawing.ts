@@ -1,6 +1,6 @@
 // The graph in SVG: boxes, frames and edges at the places that the kernel laid them out.
 import { interpolateString } from "d3-interpolate";
-import { type Selection, select } from "d3-selection";
+import { type BaseType, type Selection, select } from "d3-selection";
 import "d3-transition";
 import { type ZoomBehavior, zoom, zoomIdentity, zoomTransform } from "d3-zoom";
 import { symlog } from "../shared/colour";
@@ -9,12 +9,16 @@ import { duration } from "../shared/host";
 import { counted, finite, shapeText, spoken } from "../shared/numbers";
 import type { Key } from "../shared/words";
 import type { Edge, Glance, GraphFrame, Group, Item, Moments, Scene } from "./contract";
+import { MiniMap } from "./minimap";
+import { shade } from "./overlay";
 import { Walk } from "./walk";
 
 type Word = (key: Key, values?: Record<string, string | number>) => string;
 
 export interface Acts {
   toggle(key: string): void;
+  alike(key: string): void;
+  find(): void;
   open(key: string): void;
   close(): void;
 }
@@ -23,6 +27,8 @@ const BAR = { height: 5, inset: 12, below: 9 };
 const SMALLEST = 0.1;
 const LEGIBLE = 0.55; // below this scale the numbers cannot be read
 const LARGEST = 2.5;
+const CALM = 150; // boxes beyond which a change is shown at once, without motion
+const BATCH = 24; // boxes drawn in one go: the page has to answer in between
 
 export class Drawing {
   readonly element: HTMLElement;
@@ -33,6 +39,12 @@ export class Drawing {
   private walk: Walk | null = null;
   private focused: string | null = null;
   private hovered: string | null = null;
+  private pinned: string | null = null; // whose path stays lit
+  private awaited: string | null = null; // to be shown as soon as it is there
+  private matching = new Set<string>();
+  private current: string | null = null; // the match that is shown
+  private drawing = 0;
+  private readonly map: MiniMap;
   private anchor: string | null = null; // the module opened or closed last
   private pointer: [number, number] = [-1, -1];
   private moved = false; // has the learner zoomed or panned?
@@ -72,7 +84,8 @@ export class Drawing {
       ),
     );
     this.canvas = select(this.svg).select<SVGGElement>(".lt-canvas");
-    this.element = h("div", { class: "lt-stage" }, this.svg);
+    this.map = new MiniMap(word, (x, y) => this.centre(x, y, 0));
+    this.element = h("div", { class: "lt-stage" }, this.svg, this.map.element);
     this.zoom = zoom<SVGSVGElement, unknown>()
       .scaleExtent([SMALLEST, LARGEST])
       // The wheel alone belongs to the page that the view stands in.
@@ -81,6 +94,7 @@ export class Drawing {
       )
       .on("zoom", (event: { transform: { toString(): string }; sourceEvent: Event | null }) => {
         this.canvas.attr("transform", event.transform.toString());
+        this.follow();
         if (event.sourceEvent) this.moved = true;
       });
     select(this.svg).call(this.zoom).on("dblclick.zoom", null);
@@ -151,29 +165,163 @@ export class Drawing {
     const before = this.scene;
     this.scene = scene;
     this.walk = new Walk(scene);
-    const time = before ? duration() : 0;
+    const time = before && scene.items.length < CALM ? duration() : 0;
     const place = moves(before, scene);
     const hadFocus = this.svg.contains(document.activeElement);
     set(this.svg, { "aria-label": this.word("graph.title") });
     this.drawGroups(scene, time);
-    this.drawEdges(scene, time);
-    this.drawItems(scene, time, place);
     const keys = this.walk.order;
     if (!this.focused || !keys.includes(this.focused)) this.focused = keys[0] ?? null;
-    this.roam();
+    cancelAnimationFrame(this.drawing);
+    for (const part of this.parts(scene)) {
+      // The first part at once, the others in frames of their own: see `parts`.
+      if (part.first) this.drawPart(part, time, place);
+      else this.later.push(() => this.drawPart(part, 0, place));
+    }
+    this.drawing = requestAnimationFrame(this.goOn);
     if (hadFocus && this.focused) this.focus(this.focused, true);
-    if (!this.moved) this.settle(time);
+    this.map.draw(scene);
+    if (!this.moved || this.lost(scene)) this.settle(time);
+    this.follow();
+    if (this.awaited) this.show(this.awaited);
   }
+
+  private later: (() => void)[] = [];
+
+  private readonly goOn = (): void => {
+    this.later.shift()?.();
+    if (this.later.length) this.drawing = requestAnimationFrame(this.goOn);
+  };
+
+  /** A large scene is drawn bit by bit: what was there first, then BATCH new boxes at a time. */
+  private parts(scene: Scene): Part[] {
+    this.later = [];
+    const known = new Set(this.items().data().map(({ key }) => key));
+    const there = scene.items.filter(({ key }) => known.has(key));
+    const fresh = scene.items.filter(({ key }) => !known.has(key));
+    const parts: Part[] = [];
+    for (let end = BATCH; parts.length === 0 || end < fresh.length + BATCH; end += BATCH) {
+      const items = [...there, ...fresh.slice(0, end)];
+      const seen = new Set(items.map(({ key }) => key));
+      const edges = scene.edges.filter(({ source, target }) => seen.has(source) && seen.has(target));
+      parts.push({ items, edges, first: parts.length === 0 });
+    }
+    return parts;
+  }
+
+  private drawPart({ items, edges, first }: Part, time: number, place: Moves): void {
+    this.drawEdges(edges, time);
+    const fresh = this.drawItems(items, time, place, first);
+    if (first) {
+      this.roam();
+      return;
+    }
+    if (this.frame) this.fillSome(fresh, this.frame);
+    fresh.classed("lt-opened", (item) => item.key === this.opened);
+    this.emphasise();
+  }
+
+  private frame: GraphFrame | null = null;
+  private opened: string | null = null;
 
   /** Puts the numbers of a step into the boxes. */
   fill(frame: GraphFrame): void {
-    this.items().each((item, i, nodes) => {
+    this.frame = frame;
+    this.fillSome(this.items(), frame);
+    const culprit = frame.failure?.kind === "error" ? frame.failure.key : null;
+    this.edges().classed("lt-culprit", (edge) => edge.target === culprit);
+  }
+
+  private fillSome(items: Items, frame: GraphFrame): void {
+    const bad = new Set(frame.nonfinite?.keys);
+    items.each((item, i, nodes) => {
       const node = nodes[i];
-      if (node) fillItem(node, item, frame.glances[item.key], frame, this.word);
+      if (!node) return;
+      fillItem(node, item, frame.glances[item.key], frame, this.word);
+      node.classList.toggle("lt-nonfinite", bad.has(item.key));
+      node.classList.toggle("lt-first", frame.nonfinite?.first === item.key);
+      shade(node, item, frame.overlay, this.word);
     });
   }
 
+  /** Marks what a search found; `current` is the match that is shown. */
+  match(keys: Iterable<string>, current: string | null): void {
+    this.matching = new Set(keys);
+    this.current = current;
+    this.emphasise();
+  }
+
+  private emphasise(): void {
+    this.items()
+      .classed("lt-match", (item) => this.matching.has(item.key))
+      .classed("lt-current", (item) => item.key === this.current)
+      .classed("lt-pinned", (item) => item.key === this.pinned);
+    this.canvas
+      .selectAll<SVGGElement, Group>(".lt-group-box")
+      .classed("lt-current", (group) => group.key === this.current);
+  }
+
+  /** Brings a box or frame to the middle, as soon as it is drawn. */
+  show(key: string): void {
+    const box = this.scene?.items.find((item) => item.key === key);
+    const frame = this.scene?.groups.find((group) => group.key === key);
+    this.awaited = box || frame ? null : key;
+    if (!box && !frame) return;
+    this.focused = key;
+    this.current = key;
+    this.roam();
+    this.emphasise();
+    if (box) this.centre(box.x, box.y, duration());
+    else if (frame) this.centre(frame.x + frame.width / 2, frame.y + Math.min(frame.height / 2, 80), duration());
+  }
+
+  /** Brings a box to the middle if not all of the graph is in sight. */
+  lookAt(key: string | null): void {
+    if (key && !this.map.element.hidden) this.show(key);
+  }
+
+  /** Keeps the path of the box with the keyboard lit, or lets it go. */
+  pin(): boolean {
+    this.pinned = this.pinned ? null : (this.hovered ?? this.focused);
+    this.emphasise();
+    this.highlight(this.pinned);
+    return this.pinned !== null;
+  }
+
+  get isPinned(): boolean {
+    return this.pinned !== null;
+  }
+
+  private centre(x: number, y: number, time: number): void {
+    const { width, height } = this.svg.getBoundingClientRect();
+    const { k } = zoomTransform(this.svg);
+    const scale = Math.max(k, LEGIBLE);
+    const target = zoomIdentity.translate(width / 2 - x * scale, height / 2 - y * scale).scale(scale);
+    this.moved = true;
+    if (time) select(this.svg).transition().duration(time).call(this.zoom.transform, target);
+    else select(this.svg).call(this.zoom.transform, target);
+  }
+
+  /** Is nothing of the scene in sight? The learner may have been elsewhere in a larger one. */
+  private lost(scene: Scene): boolean {
+    const { width, height } = this.svg.getBoundingClientRect();
+    const { k, x, y } = zoomTransform(this.svg);
+    return !scene.items.some(
+      (item) =>
+        Math.abs(item.x * k + x - width / 2) < (width + item.width * k) / 2 &&
+        Math.abs(item.y * k + y - height / 2) < (height + item.height * k) / 2,
+    );
+  }
+
+  /** Tells the overview which part is in sight. */
+  private follow(): void {
+    const { width, height } = this.svg.getBoundingClientRect();
+    const { k, x, y } = zoomTransform(this.svg);
+    this.map.view({ x: -x / k, y: -y / k, width: width / k, height: height / k });
+  }
+
   mark(opened: string | null): void {
+    this.opened = opened;
     this.items().classed("lt-opened", (item) => item.key === opened);
   }
 
@@ -192,11 +340,18 @@ export class Drawing {
     return this.canvas.select(".lt-items").selectAll<SVGGElement, Item>("g.lt-item:not(.lt-leaving)");
   }
 
-  private drawItems(scene: Scene, time: number, place: Moves): void {
+  private edges() {
+    return this.canvas.selectAll<SVGElement, Edge>(
+      ":is(.lt-edge, .lt-shape-label):not(.lt-leaving)",
+    );
+  }
+
+  /** Draws the boxes; those that were there already are looked at again only in the `first` part. */
+  private drawItems(items: Item[], time: number, place: Moves, first: boolean): Items {
     const entering = this.canvas
       .select(".lt-items")
       .selectAll<SVGGElement, Item>("g.lt-item:not(.lt-leaving)")
-      .data(scene.items, (item) => item.key);
+      .data(items, (item) => item.key);
     entering
       .exit<Item>()
       .classed("lt-leaving", true)
@@ -213,13 +368,14 @@ export class Drawing {
       .append((item) => this.newItem(item))
       .attr("transform", (item) => at(place.from(item)))
       .style("opacity", time ? 0 : 1);
-    const all = entered.merge(entering);
+    const all = first ? entered.merge(entering) : entered;
     all.each((item, i, nodes) => {
       const node = nodes[i];
       if (node) shapeItem(node, item, this.word);
     });
     if (time) all.transition().duration(time).attr("transform", at).style("opacity", 1);
     else all.attr("transform", at);
+    return all;
   }
 
   private newItem(item: Item): SVGGElement {
@@ -231,14 +387,16 @@ export class Drawing {
       item.kind === "input" && s("path", { class: "lt-notch" }),
       s("text", { class: "lt-title" }),
       s("text", { class: "lt-subtitle" }),
+      s("text", { class: "lt-badge" }),
       s("rect", { class: "lt-track" }),
       s("rect", { class: "lt-below" }),
       s("rect", { class: "lt-above" }),
       s("path", { class: "lt-zero" }),
     );
-    element.addEventListener("click", () => {
+    element.addEventListener("click", (event) => {
       this.focus(item.key);
-      this.enter(item.key);
+      if (event.shiftKey && item.kind === "scope") this.alike(item.key);
+      else this.enter(item.key);
     });
     element.addEventListener("mousemove", ({ clientX, clientY }) => {
       // Only a pointer that moves points: a box that moved under it was not pointed at.
@@ -270,10 +428,9 @@ export class Drawing {
     all.each((group, i, nodes) => {
       const box = nodes[i]?.querySelector(".lt-header");
       if (!box) return;
-      const count = this.ops(group.operations);
-      set(box, {
-        "aria-label": `${group.title}, ${group.type}, ${this.word("graph.kind.scope")}, ${count}`,
-      });
+      const times = box.querySelector(".lt-times");
+      if (times) times.textContent = group.times ? `× ${group.times}` : "";
+      set(box, { "aria-label": nameOf(group, this.word, this.ops(group.operations)) });
     });
     const moving = time ? all.transition().duration(time).style("opacity", 1) : all;
     // d3's selections and transitions share these methods, though not a type.
@@ -289,7 +446,8 @@ export class Drawing {
       "text",
       { x: 25, y: 16 },
       s("tspan", { class: "lt-title" }, group.title),
-      s("tspan", { class: "lt-type", dx: 6 }, group.type),
+      group.type && s("tspan", { class: "lt-type", dx: 6 }, group.type),
+      s("tspan", { class: "lt-times", dx: 6 }),
     );
     const header = s(
       "g",
@@ -306,21 +464,25 @@ export class Drawing {
       label,
     );
     set(header, { "aria-expanded": "true" });
-    header.addEventListener("click", () => {
+    header.addEventListener("click", (event) => {
       this.focus(group.key);
-      this.toggle(group.key);
+      if (event.shiftKey) this.alike(group.key);
+      else this.toggle(group.key);
     });
     return s("g", { class: "lt-group-box" }, s("rect", { class: "lt-frame", rx: 10 }), header);
   }
 
-  private drawEdges(scene: Scene, time: number): void {
-    const lines = this.join(".lt-edges", scene.edges, time, () =>
+  private drawEdges(edges: Edge[], time: number): void {
+    const lines = this.join(".lt-edges", edges, time, () =>
       s("path", { class: "lt-edge", "marker-end": "url(#lt-arrow)" }),
     );
     lines.entered.attr("d", (edge) => edge.path);
-    const labels = this.join(".lt-labels", scene.edges, time, () => s("text", { class: "lt-shape-label" }));
+    const labels = this.join(".lt-labels", edges, time, () => s("text", { class: "lt-shape-label" }));
     labels.entered.attr("x", (edge) => edge.x).attr("y", (edge) => edge.y);
     labels.all.text((edge) => edge.text);
+    this.edges()
+      .classed("lt-added", (edge) => edge.change === "added")
+      .classed("lt-removed", (edge) => edge.change === "removed");
     if (!time) {
       lines.all.attr("d", (edge) => edge.path);
       labels.all.attr("x", (edge) => edge.x).attr("y", (edge) => edge.y);
@@ -368,8 +530,9 @@ export class Drawing {
 
   // Looking around
 
-  private highlight(key: string | null): void {
+  private highlight(wanted: string | null): void {
     const { walk } = this;
+    const key = wanted ?? this.pinned;
     const path = key && walk ? walk.path(key) : null;
     const near = key && walk ? walk.neighbours(key) : null;
     // A frame that has the keyboard is no box on a path: nothing fades then.
@@ -379,8 +542,7 @@ export class Drawing {
       .classed("lt-here", (item) => item.key === key)
       .classed("lt-near", (item) => near?.has(item.key) ?? false)
       .classed("lt-far", (item) => active && !path.has(item.key));
-    this.canvas
-      .selectAll<SVGElement, Edge>(":is(.lt-edge, .lt-shape-label):not(.lt-leaving)")
+    this.edges()
       .classed("lt-near", (edge) => edge.source === key || edge.target === key)
       .classed("lt-far", (edge) => active && !(path.has(edge.source) && path.has(edge.target)));
   }
@@ -422,6 +584,11 @@ export class Drawing {
     this.acts.toggle(key);
   }
 
+  private alike(key: string): void {
+    this.anchor = key;
+    this.acts.alike(key);
+  }
+
   private enter(key: string): void {
     const item = this.scene?.items.find((candidate) => candidate.key === key);
     if (!item || item.kind === "scope") this.toggle(key);
@@ -438,7 +605,10 @@ export class Drawing {
       if (next) this.focus(next);
     } else if (event.key === "Home") this.focus(this.walk.order[0] ?? null);
     else if (event.key === "End") this.focus(this.walk.order.at(-1) ?? null);
+    else if (event.key === "Enter" && event.shiftKey && item?.kind !== "op") this.alike(key);
     else if (event.key === "Enter" || event.key === " ") this.enter(key);
+    else if (event.key === "p" || event.key === "P") this.pin();
+    else if (event.key === "/") this.acts.find();
     else if (event.key === "+" || event.key === "=") {
       if (item?.kind === "scope") this.toggle(key);
     } else if (event.key === "-" || event.key === "_") {
@@ -452,6 +622,14 @@ export class Drawing {
     event.preventDefault();
     event.stopPropagation();
   };
+}
+
+type Items = Selection<SVGGElement, Item, BaseType, unknown>;
+
+interface Part {
+  items: Item[];
+  edges: Edge[];
+  first: boolean;
 }
 
 interface Moves {
@@ -501,20 +679,50 @@ function shapeItem(element: SVGGElement, item: Item, word: Word): void {
   if (title) {
     set(title, { y: -height / 2 + (item.kind === "constant" ? 15 : 17) });
     title.replaceChildren(item.title);
-    if (item.kind === "scope") title.append(s("tspan", { class: "lt-type", dx: 6 }, item.type));
+    if (item.type) title.append(s("tspan", { class: "lt-type", dx: 6 }, item.type));
+    if (item.times) title.append(s("tspan", { class: "lt-times", dx: 6 }, `× ${item.times}`));
+  }
+  const { change } = item;
+  const gone = change && !change.added && item.kind !== "scope";
+  element.classList.toggle("lt-changed", Boolean(change));
+  element.classList.toggle("lt-added", Boolean(change?.added && !change.removed));
+  element.classList.toggle("lt-removed", Boolean(gone || (change?.removed && !change.added)));
+  const badge = element.querySelector(".lt-badge");
+  if (badge) {
+    set(badge, { x: -width / 2 + 4, y: -height / 2 - 4 });
+    badge.textContent = changeText(item);
   }
   const subtitle = element.querySelector(".lt-subtitle");
   if (subtitle) set(subtitle, { y: -height / 2 + (item.kind === "constant" ? 28 : 32) });
-  const kind = word(`graph.kind.${item.kind}`);
   const count =
     item.operations === 1 ? word("graph.oneOp") : word("graph.ops", { count: item.operations });
+  const name =
+    item.kind === "scope"
+      ? nameOf(item, word, count)
+      : `${item.title}, ${word(`graph.kind.${item.kind}`)}, ${shapeText(item.shape)}`;
+  const marks = (["added", "removed"] as const)
+    .filter((mark) => change?.[mark])
+    .map((mark) => word(`graph.${mark}`, { count: change?.[mark] ?? 0 }));
   set(element, {
-    "aria-label":
-      item.kind === "scope"
-        ? `${item.title}, ${item.type}, ${kind}, ${count}`
-        : `${item.title}, ${kind}, ${shapeText(item.shape)}`,
+    "aria-label": [name, ...marks].join(", "),
     "aria-expanded": item.kind === "scope" ? "false" : null,
   });
+}
+
+/** What a screen reader says of a module or a repeat. */
+function nameOf(box: Group, word: Word, count: string): string {
+  const times = box.times ? word("graph.times", { count: box.times }) : "";
+  return [box.title, box.type, times, word("graph.kind.scope"), count].filter(Boolean).join(", ");
+}
+
+/** "+" and "−" for a node that came or went; for a module, how many of its nodes did. */
+function changeText({ change, kind }: Item): string {
+  if (!change) return "";
+  const one = kind !== "scope";
+  return [
+    change.added ? `+${one ? "" : change.added}` : "",
+    change.removed ? `−${one ? "" : change.removed}` : "",
+  ].join(" ").trim();
 }
 
 function fillItem(
@@ -530,7 +738,7 @@ function fillItem(
   const subtitle = element.querySelector(".lt-subtitle");
   if (subtitle)
     subtitle.textContent = failed
-      ? `⚠ ${valueText(glance?.value)}`
+      ? `⚠ ${frame.failure?.kind === "error" ? word("graph.failed.error") : valueText(glance?.value)}`
       : item.kind === "scope"
         ? scopeText(item, word)
         : valueText(glance?.value);
