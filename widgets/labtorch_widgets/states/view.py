@@ -38,7 +38,6 @@ class StatesView(View):
     _css = bundle("states.css")
 
     picture = traitlets.Dict().tag(sync=True)
-    timeline = traitlets.Bool(True).tag(sync=True)
 
     def __init__(
         self,
@@ -50,7 +49,6 @@ class StatesView(View):
         vocabulary: Sequence[str] | dict[int, str] | None = None,
         classes: Sequence[str] | None = None,
         lang: str | None = None,
-        timeline: bool = True,
     ) -> None:
         from labtorch.observe.sequences import sequences_of
 
@@ -83,7 +81,7 @@ class StatesView(View):
                 refresh(now=True)
 
         self._slow = Slow(ready)
-        super().__init__(cursor, lang=lang, timeline=timeline)
+        super().__init__(cursor, lang=lang)
         self.commands |= {
             "layer": self._on_layer,
             "sequence": self._on_sequence,

@@ -96,7 +96,7 @@ function render({ model, el }: RenderProps) {
   const pictureBox = h("div", {}, choices, selection, chart.element, gradientNote);
   const body = h("div", {}, warning, text.element, pictureBox, tableBox, cell.element);
   const time = timeline(host);
-  el.replaceChildren(bar, ...(host.get<boolean>("timeline") ? [time.element] : []), failure, nothing, body);
+  el.replaceChildren(bar, time.element, failure, nothing, body);
 
   /** JupyterLab keeps Enter from an input, which would otherwise say that it has changed. */
   function entered(box: HTMLInputElement, act: () => void): void {
