@@ -285,12 +285,16 @@ def test_nothing_serious_for_axe_in_either_theme(open_notebook: Any, theme: str)
     notebook.run_all(timeout=20)
     page = notebook.page
     page.wait_for_selector(".lt-bar-own")
-    notebook.theme(theme)
     page.get_by_role("button", name="Next sequence").click()
     page.locator(".lt-padding").wait_for()
+    notebook.theme("light")
+    notebook.theme(theme)
     page.mouse.move(5, 5)
     time.sleep(0.4)
     notebook.screenshot(f"states-{theme}", ".lt-view")
+    corner = "c => [...c.getContext('2d').getImageData(5, 5, 1, 1).data]"
+    red, green, blue, _ = page.locator(".lt-states-plot canvas").evaluate(corner)
+    assert (red + green + blue > 600) == (theme == "light")  # painted anew for the theme
     assert serious(page) == []
     page.get_by_role("button", name="Table").click()
     page.locator(".lt-states-table tbody tr").first.wait_for()

@@ -41,6 +41,11 @@ class Slow:
                 threading.Thread(target=self._run, name="labtorch-slow", daemon=True).start()
             return None
 
+    def forget(self) -> None:
+        """What was worked out holds no more."""
+        with self._lock:
+            self._known.clear()
+
     def _run(self) -> None:
         while True:
             with self._lock:

@@ -396,6 +396,7 @@ class StatesView(View):
             view = reference()
             if view is not None:
                 view._drawn = ()
+                view._slow.forget()
                 view.refresh(now=True)
 
         following.choose(following.output, self._t).add_done_callback(answered)

@@ -274,8 +274,13 @@ function render({ model, el }: RenderProps) {
   const redraw = () => chart.draw(picture(), course(host.frame));
   const room = new ResizeObserver(redraw);
   room.observe(chart.element);
-  // The heat map is painted, not styled: it has to be told of another theme.
-  const theme = new MutationObserver(redraw);
+  // The heat map is painted, not styled: it has to be told of another theme, and while JupyterLab
+  // changes its theme the page is put away for a moment.
+  const repaint = (tries = 60) => {
+    if (chart.element.clientWidth) redraw();
+    else if (tries && !pictureBox.hidden) requestAnimationFrame(() => repaint(tries - 1));
+  };
+  const theme = new MutationObserver(() => repaint());
   theme.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
   host.cleanup(() => {
     room.disconnect();
