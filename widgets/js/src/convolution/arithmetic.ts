@@ -51,9 +51,9 @@ export function sumFormula(
   const head = [sub("y", `${row}, ${column}`), m("mo", "=")];
   const body =
     frame.mode === "max"
-      ? [m("mi", "max"), m("mo", "("), ...inner, m("mo", ")")]
+      ? [m("mi", "max"), bracket("("), ...inner, bracket(")")]
       : frame.mode === "average"
-        ? [m("mfrac", m("mn", "1"), m("mn", String(frame.window ** 2))), m("mo", "("), ...inner, m("mo", ")")]
+        ? [m("mfrac", m("mn", "1"), m("mn", String(frame.window ** 2))), bracket("("), ...inner, bracket(")")]
         : inner;
   return m("math", m("mrow", ...head, ...body, m("mo", "="), m("mn", spoken(output, 6))));
 }
@@ -75,6 +75,13 @@ function plainTerms({ window, outside }: Place): [number | null, number][] {
 function m(tag: string, ...children: (Element | string)[]): Element {
   const element = document.createElementNS(MATHML, tag);
   element.append(...children);
+  return element;
+}
+
+/** Of the letters' height: beside an operator, a browser would make it much taller. */
+function bracket(side: string): Element {
+  const element = m("mo", side);
+  element.setAttribute("stretchy", "false");
   return element;
 }
 
