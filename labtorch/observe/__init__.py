@@ -11,7 +11,7 @@
 """
 
 from labtorch.engine.events import Watcher, mark_step, watch
-from labtorch.observe import convolve
+from labtorch.observe import convolve, doctor, series
 from labtorch.observe.autograd_graph import autograd_graph
 from labtorch.observe.follow import Following
 from labtorch.observe.once import run_once
@@ -24,13 +24,15 @@ __all__ = [
     "Recording",
     "Session",
     "Watcher",
-    "convolve",
     "autograd_graph",
+    "convolve",
+    "doctor",
     "mark_step",
     "op_by_op",
     "record",
-    "unwatched",
     "run_once",
+    "series",
+    "unwatched",
     "watch",
     "watching",
 ]

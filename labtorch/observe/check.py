@@ -129,8 +129,8 @@ def _checked(
     centre = f(x)
     rows = []
     for v in _directions(x.shape, few):
-        up, down = (f(x + h * v) - centre) / h, (centre - f(x - h * v)) / h
-        rows.append((float(np.vdot(sent, v)), up, down))
+        ahead, behind = (f(x + h * v) - centre) / h, (centre - f(x - h * v)) / h
+        rows.append((float(np.vdot(sent, v)), ahead, behind))
     told, up, down = np.array(rows).reshape(-1, 3).T
     middle = (up + down) / 2
     if not np.isfinite(np.array(rows)).all():

@@ -64,7 +64,10 @@ def flops(
         return None
     rule = RULES.get(name) or RULES.get(family)
     if rule is not None:
-        return rule(inputs, made, arguments or {})
+        try:
+            return rule(inputs, made, arguments or {})
+        except (KeyError, IndexError):  # a graph that was freed does not know all that its ops took
+            return None
     largest = max((math.prod(shape) for shape in inputs.values()), default=0)
     if name in PER_ELEMENT:
         return PER_ELEMENT[name] * max(largest, made)

@@ -62,8 +62,12 @@ class Dependence(Following):
     def choose(self, output: int | None = None, position: int | None = None) -> Any:
         """Differentiate this output from now on; the newest step is computed anew. A Future."""
         self.output, self.position = output, position
+        return self._training.between_steps(self.again)
+
+    def again(self) -> None:
+        """Compute the newest step once more."""
         steps = self.recording.steps
-        return self._training.between_steps(lambda: self.run(steps[-1] if steps else 0))
+        self.run(steps[-1] if steps else 0)
 
     def compute(self, model: Any, inputs: tuple) -> None:
         current().grad_enabled = True

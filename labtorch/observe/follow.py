@@ -58,7 +58,7 @@ class Following:
                     self.compute(model, self._inputs)
                 self.error = None
             except Exception as error:
-                self.error = error
+                self.error = _without_frames(error)
             finally:
                 thread.grad_enabled, thread.scope, thread.watchers = before
                 for module in trained:
@@ -72,3 +72,12 @@ class Following:
     def close(self) -> None:
         """Run the model no more; what was recorded stays."""
         self._end()
+
+
+def _without_frames(error: Exception) -> Exception:
+    """The error and those it came from, without tracebacks: their frames would keep the model."""
+    each: BaseException | None = error
+    while each is not None:
+        each.__traceback__ = None
+        each = each.__cause__ or each.__context__
+    return error

@@ -44,11 +44,12 @@ class Plane:
 
     def project(self, weights: Weights) -> tuple[float, float, float]:
         """(u, v) of the nearest point of the plane, and the distance from it."""
-        away = [w - c for w, c in zip(weights, self.centre)]
-        along = np.array([dot(away, direction) for direction in self.directions])
-        u, v = self.inverse @ along
-        square, inside = dot(away, away), float(along @ (u, v))
-        off = square - inside
+        with np.errstate(all="ignore"):  # weights that run away have no place
+            away = [w - c for w, c in zip(weights, self.centre)]
+            along = np.array([dot(away, direction) for direction in self.directions])
+            u, v = self.inverse @ along
+            square, inside = dot(away, away), float(along @ (u, v))
+            off = square - inside
         return float(u), float(v), float(np.sqrt(off)) if off > 1e-9 * square else 0.0
 
 
@@ -151,7 +152,7 @@ def of_random_directions(weights: Weights, seed: int) -> Plane:
 def of_gradient(weights: Weights, gradient: Weights, seed: int) -> Plane:
     """Uphill to the right; a random direction, of the same length, across it."""
     if not norm(gradient) > 0:
-        raise ValueError("the gradient is zero here: it gives no direction")
+        raise ValueError("the gradient is zero here, or no number: it gives no direction")
     first = scaled(gradient, norm(weights) or 1.0)
     across = upright(random(weights, np.random.default_rng(seed)), first)
     return Plane("gradient", ("", ""), weights, first, scaled(across, norm(first)))

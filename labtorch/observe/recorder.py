@@ -249,8 +249,7 @@ class Recorder(Watcher):
             key = (id(frame.f_code), frame.f_lasti)  # `places` keeps the code alive: an id is safe
             found = self.sources.get(key)
             if found is None:
-                found = self.sources[key] = len(self.places)
-                self.places.append((frame.f_code, frame.f_lasti))
+                found = self.sources[key] = self._new_place(frame.f_code, frame.f_lasti)
             place = found
         inputs, extra = [], []
         for position, arg in enumerate(call.args):
@@ -267,6 +266,16 @@ class Recorder(Watcher):
             entry.kind = "op without grad"
         self.entries.append(entry)
         return len(self.entries) - 1
+
+    def _new_place(self, code: CodeType, instruction: int) -> int:
+        """The number of a place in the source. Python may call from another instruction of the
+        same expression once it has seen it often enough: that is no new place."""
+        position = source.position(code, instruction)
+        for at, (other, known) in enumerate(self.places):
+            if other is code and source.position(other, known) == position:
+                return at
+        self.places.append((code, instruction))
+        return len(self.places) - 1
 
     def _leaf(
         self, tensor: Variable, position: int, place: int, frame: Any, scope: int | None

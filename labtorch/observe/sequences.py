@@ -6,6 +6,7 @@ without the rest.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -15,7 +16,7 @@ import numpy as np
 
 from labtorch.engine.op import Op
 from labtorch.engine.variable import Variable
-from labtorch.observe.capture import Captured
+from labtorch.observe.capture import LIMIT, Captured
 
 RECURRENT = ("lstm", "gru", "rnn")
 GATES = {"lstm": 4, "gru": 3, "rnn": 1}
@@ -74,7 +75,7 @@ class Kept:
 
     def _of_a_call(self, kind: str, name: str, array: Any) -> Any:
         if name.startswith("weights"):
-            return array if kind == "argument" else None
+            return array if kind == "argument" and array.nbytes <= LIMIT else None
         kept = self.kept
         within = slice(kept.start, kept.stop)
         if kind == "state" or name == "dropped":
@@ -103,6 +104,15 @@ class Sequences:
 
     def __call__(self, op: Op | None, args: tuple) -> Kept:
         return Kept(op, args, self.first, self.nbytes)
+
+
+_wishes: weakref.WeakKeyDictionary[Any, Sequences] = weakref.WeakKeyDictionary()
+
+
+def sequences_of(recording: Any) -> Sequences:
+    """The wish that all who look into a recording's sequences share: lenses that wish for different
+    parts of one call would have it kept whole."""
+    return _wishes.setdefault(recording, Sequences())
 
 
 @dataclass

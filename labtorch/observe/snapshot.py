@@ -88,6 +88,7 @@ class Graph(TypedDict):
     nodes: list[Node]  # in the order of the calls
     edges: list[Edge]
     scopes: list[Scope]
+    unused: list[str]  # trainable parameters of the models called that took no part
 
 
 class Thumbnail(TypedDict):

@@ -31,10 +31,14 @@ def calling_frame() -> FrameType | None:
     return None
 
 
+def position(code: CodeType, instruction: int) -> tuple[int | None, ...]:
+    """Line, last line and columns of an instruction, by Python's own table."""
+    return next(islice(code.co_positions(), instruction // 2, None), (None,) * 4)
+
+
 def describe(code: CodeType, instruction: int) -> Source:
     """Where an instruction stands in the source; columns by Python's own position table."""
-    position = next(islice(code.co_positions(), instruction // 2, None), (None,) * 4)
-    line, end_line, column, end_column = position
+    line, end_line, column, end_column = position(code, instruction)
     line = line or code.co_firstlineno
     text = linecache.getline(code.co_filename, line).rstrip("\n")
     if column is not None:  # the table counts UTF-8 bytes; people count characters

@@ -70,7 +70,19 @@ def build(
                     }
                 )
         nodes.append(node)
-    return {"key": "", "nodes": nodes, "edges": edges, "scopes": plain_scopes}
+    unused = _unused(scopes, {events.identity(e.extra[1]) for e in entries if e.op is None})
+    return {"key": "", "nodes": nodes, "edges": edges, "scopes": plain_scopes, "unused": unused}
+
+
+def _unused(scopes: list[tuple], taken: set[int]) -> list[str]:
+    """The trainable parameters that no op took, of the models called of which one took some."""
+    found: dict[str, None] = {}
+    for root in [module for parent, ref, *_ in scopes if parent is None and (module := ref())]:
+        own = [(name, p) for name, p in root.named_parameters() if p.requires_grad]
+        idle = [name for name, parameter in own if events.identity(parameter) not in taken]
+        if len(idle) < len(own):
+            found |= dict.fromkeys(idle)
+    return list(found)
 
 
 def begins(graph: Graph, part: Graph) -> bool:

@@ -19,8 +19,8 @@ class Probe:
     __slots__ = ("shape", "dtype", "moments", "counts", "thumbnail", "exact")
 
     def __init__(self, array: Any) -> None:
-        if not isinstance(array, np.ndarray):  # on a GPU: one copy to the host
-            array = array.get()
+        if not isinstance(array, np.ndarray):  # a scalar, or on a GPU: one copy to the host
+            array = np.asarray(array) if isinstance(array, np.generic) else array.get()
         self.shape, self.dtype = array.shape, array.dtype.name
         values = array if array.dtype.kind == "f" else _real(array)
         # the rest works on at most a copy in float64 of a small array, or on the array itself
@@ -61,7 +61,11 @@ class Probe:
         std = scale * (float(np.dot(centred, centred)) / m) ** 0.5
         sample = finite if m <= SAMPLE else finite[:: -(-m // SAMPLE)]
         if high > low:
-            places = (sample - low) * (BINS / (high - low)) if high - low < 1e300 else sample * 0
+            left, right = low, high
+            if not high - low < float(np.finfo(sample.dtype).max):  # its kind has no such number
+                left, right = low / scale, high / scale
+                sample = sample / sample.dtype.type(scale)
+            places = (sample - left) * (BINS / (right - left))
             self.counts = np.bincount(
                 np.minimum(places.astype(np.intp), BINS - 1), minlength=BINS
             ).astype(np.int32)
@@ -72,13 +76,15 @@ class Probe:
         counts = 0 if self.counts is None else self.counts.nbytes
         return 400 + counts + self.thumbnail.nbytes
 
+    def histogram(self) -> Histogram | None:
+        if self.counts is None:
+            return None
+        edges = np.linspace(self.moments[2], self.moments[3], BINS + 1).tolist()
+        return {"edges": edges, "counts": self.counts.tolist()}
+
     def plain(self) -> Summary:
         """The summary that views get."""
         mean, std, low, high, norm, zeros, nan, inf = self.moments
-        histogram: Histogram | None = None
-        if self.counts is not None:
-            edges = np.linspace(low, high, BINS + 1).tolist()
-            histogram = {"edges": edges, "counts": self.counts.tolist()}
         return {
             "shape": list(self.shape),
             "dtype": self.dtype,
@@ -90,7 +96,7 @@ class Probe:
             "zeros": zeros,
             "nan": nan,
             "inf": inf,
-            "histogram": histogram,
+            "histogram": self.histogram(),
             "thumbnail": _plain_thumbnail(self.thumbnail, self.exact),
         }
 

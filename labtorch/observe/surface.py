@@ -60,9 +60,14 @@ class Grid:
         self.us = np.linspace(bounds[0], bounds[1], shape[0])
         self.vs = np.linspace(bounds[2], bounds[3], shape[1])
         self.values = np.full((shape[1], shape[0]), np.nan)
+        self.known = np.zeros(self.values.shape, bool)  # which points are computed
         self.stride = 0
-        self.count = 0  # points computed
         self.seconds = 0.0  # that computing them took
+
+    @property
+    def count(self) -> int:
+        """How many points are computed."""
+        return int(np.count_nonzero(self.known))
 
     @property
     def computed(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -71,8 +76,8 @@ class Grid:
         return self.us[::s], self.vs[::s], self.values[::s, ::s]
 
     def order(self) -> Iterator[tuple[int, list[tuple[int, int]]]]:
-        """For each stride the points (i, j) that the coarser grids have not."""
-        seen = np.zeros(self.values.shape, bool)
+        """For each stride the points (i, j) that are not computed, nor in a coarser grid."""
+        seen = self.known.copy()
         for s in STRIDES:
             new = [
                 (i, j)
@@ -289,7 +294,7 @@ class Surface:
         if plane is None or self.kind != "parameters" or self.size == 2 or self.busy:
             return
         weights = self.weights_at(step)
-        if weights is None or not all(np.isfinite(w).all() for w in weights):
+        if weights is None or not finite(weights):
             return
         if plane.project(weights)[2] > 1e-3 * planes.norm(weights):
             self.plane = planes.of_two_parameters(self.names, weights, self._chosen)
@@ -303,6 +308,8 @@ class Surface:
 
     def _lay(self, present: Weights) -> Plane | None:
         """The plane that was asked for; None while the path is too short for its own."""
+        if not finite(present):
+            present = self._last_finite()
         if self.kind == "parameters":
             return planes.of_two_parameters(self.names, present, self._chosen)
         if self.kind == "given":
@@ -313,12 +320,20 @@ class Surface:
             return planes.of_gradient(present, self._gradient(), self.seed)
         steps = self.recording.steps
         known = [w for s in steps if (w := self.weights_at(s)) is not None]
-        known = [w for w in known if all(np.isfinite(a).all() for a in w)]
+        known = [w for w in known if finite(w)]
         if len(known) < SHORTEST:
             return None
         self.fitted = len(steps)
         every = -(-len(known) // FITTED)
         return planes.of_path([*known[:-1:every], known[-1]], self.seed)
+
+    def _last_finite(self) -> Weights:
+        """The weights of the last step that had finite ones."""
+        for step in reversed(self.recording.steps):
+            weights = self.weights_at(step)
+            if weights is not None and finite(weights):
+                return weights
+        raise ValueError("the weights are no longer finite: no plane goes through them")
 
     def _gradient(self) -> Weights:
         """Of the loss at the weights of the copy (or of the model itself, between steps)."""
@@ -409,8 +424,10 @@ class Surface:
         """`needed` with a margin, widened so that a unit is as long across as it is upward."""
         u0, u1, v0, v1 = needed
         across, upward = self.shape[0] - 1, self.shape[1] - 1
-        unit = margin * max((u1 - u0) / across, (v1 - v0) / upward)
         u, v = (u0 + u1) / 2, (v0 + v1) / 2
+        # far out, numbers lie apart: a window has to be wider than that
+        least = 1e-9 * max(abs(u), abs(v), 1e-9)
+        unit = max(margin * max((u1 - u0) / across, (v1 - v0) / upward), least / upward)
         half_u, half_v = unit * across / 2, unit * upward / 2
         return u - half_u, u + half_u, v - half_v, v + half_v
 
@@ -499,8 +516,6 @@ class Surface:
 
     def _fill(self, grid: Grid) -> None:
         for stride, points in grid.order():
-            if grid.stride and stride >= grid.stride:
-                continue
             at = 0
             while at < len(points):
                 if self._halt.is_set() or grid.seconds > self.seconds:
@@ -515,8 +530,9 @@ class Surface:
                 grid.seconds += spent
                 if self.recording.thread is not None:
                     sleep(spent)  # at least half of the time is the training's
-            grid.stride = stride
-            self.changed()
+            if not grid.stride or stride < grid.stride:
+                grid.stride = stride
+                self.changed()
 
     def _evaluate(self, grid: Grid, points: list[tuple[int, int]]) -> int:
         """Compute the loss at the first of these points, for BURST seconds; how many they were."""
@@ -533,10 +549,10 @@ class Surface:
                     here = plane.at(grid.us[i], grid.vs[j], at)
                     tensors[at]._array[...] = _like(here, tensors[at]._array)
                 grid.values[j, i] = number(self._call(model))
+                grid.known[j, i] = True
                 done += 1
                 if perf_counter() - began > BURST:
                     break
-        grid.count += done
         return done
 
     def _evaluated(self) -> Any:
@@ -600,6 +616,10 @@ def undisturbed(model: Any, training: bool, in_place: bool, grad: bool = False) 
                 module.training = True
             for tensor, array in zip(held, arrays):
                 tensor._array[...] = array
+
+
+def finite(weights: Weights) -> bool:
+    return all(np.isfinite(w).all() for w in weights)
 
 
 def takes_argument(loss: Callable[..., Any]) -> bool:

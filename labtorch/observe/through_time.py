@@ -22,25 +22,33 @@ from labtorch.tensor.tensor import Tensor
 MOST = 8192  # steps of all layers together: some seconds
 
 
+class NotKept(LookupError):
+    """What the computation takes is not there; `why` is one word for it."""
+
+    def __init__(self, why: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.why = why
+
+
 def gradients_through_time(captured: Captured, sequence: int) -> np.ndarray:
     r"""$\partial L / \partial h_t$ of one sequence of a captured call: (L D, T + 1, P).
 
     L D layers and directions, and T steps, are laid out as the call's own `hidden`: the first state
     stands before the others in the forward direction and after them in the reverse one.
 
-    Raises LookupError, with the reason, where the arrays that this takes were not kept.
+    Raises NotKept, with the reason, where the arrays that this takes were not kept.
     """
     call = alone(captured, sequence)
     if call is None:
-        raise LookupError(f"sequence {sequence} was not kept in this step")
+        raise NotKept("sequence", f"sequence {sequence} was not kept in this step")
     if all(each is None for each in call.cotangents):
-        raise LookupError("no gradient came back to this call in this step")
+        raise NotKept("gradient", "no gradient came back to this call in this step")
     count = call.layers * call.directions
     own = [call.weights_of(k) for k in range(count)]
     if None in own or call.given["input"] is None:
-        raise LookupError("the weights are too large to be kept with each step")
+        raise NotKept("weights", "the weights are too large to be kept with each step")
     if call.steps * count > MOST:
-        raise LookupError(f"{call.steps * count} steps are too many to be computed one by one")
+        raise NotKept("steps", f"{call.steps * count} steps are too many to go through one by one")
     step = {"lstm": lstm_step, "gru": gru_step, "rnn": rnn_step("relu" if call.relu else "tanh")}
     made: list[Tensor] = []
 

@@ -1,6 +1,7 @@
 """What views ask of a recording beyond summaries: arrays, contributions, updates, other inputs."""
 
 import gc
+import weakref
 
 import numpy as np
 import pytest
@@ -129,6 +130,16 @@ def test_a_parameters_update_is_what_the_optimizer_added():
     _, row = node(recording, "first.weight")
     assert row["update"]["norm"] == pytest.approx(0.1 * row["grad"]["norm"], rel=1e-4)
     assert recording.series("first.weight", "norm", of="update")[0][1] == row["update"]["norm"]
+
+
+def test_the_update_of_a_parameter_without_dimensions_is_measured_too():
+    w = nn.Parameter(torch.tensor(3.0))
+    sgd = optim.SGD([w], lr=0.5)
+    with observe.record(budget=1e9) as recording:
+        (w * 2).backward()
+        sgd.step()
+    _, row = node(recording, "w")
+    assert row["update"]["mean"] == -1.0
 
 
 def test_saved_tensors_say_whose_they_are():
@@ -315,3 +326,15 @@ def test_where_arrays_fill_the_store_they_go_before_summaries_and_stay_spread():
     assert recording.steps == list(range(60)) and recording.nbytes <= 1_500_000
     assert 10 < len(held) < 60 and held[0] == 0 and held[-1] == 59
     assert max(np.diff(held)) <= 60 / len(held) * 4
+
+
+def followed_in_vain():
+    model = nn.Sequential(nn.Linear(3, 1))
+    return weakref.ref(model), observe.Following(observe.Recording(), model, torch.ones(2, 5))
+
+
+def test_a_model_that_fails_on_the_inputs_is_not_kept_alive_by_its_error():
+    model, following = followed_in_vain()
+    gc.collect()
+    assert isinstance(following.error, RuntimeError)
+    assert model() is None

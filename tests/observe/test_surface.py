@@ -359,3 +359,27 @@ def test_grids_are_three_to_two_and_refine_evenly():
     for resolution in (2, 9, 30, 100):
         across, upward = grid_shape(resolution)
         assert across >= resolution and across % 8 == upward % 8 == 1
+
+
+def test_weights_that_run_away_leave_the_plane_through_the_last_finite_ones():
+    torch.manual_seed(0)
+    x, y = torch.randn(16, 2), torch.randn(16, 1)
+    model = nn.Linear(2, 1)
+    sgd = optim.SGD(model.parameters(), lr=1e6)
+    with observe.record(budget=1e9) as recording:
+        for _ in range(30):
+            sgd.zero_grad()
+            nn.functional.mse_loss(model(x), y).backward()
+            sgd.step()
+    assert np.isnan(model.weight.detach().numpy()).any()
+    surface = Surface(
+        recording, model, lambda m: nn.functional.mse_loss(m(x), y), directions="random",
+        resolution=9,
+    )  # fmt: skip
+    surface.look(None)
+    surface.wait()
+    assert surface.phase == "done" and np.isfinite(surface.plane.centre[0]).all()
+    path = surface.path()
+    assert np.isnan(path[-1].u) and np.isfinite(path[3].u)
+    for step in (3, 29):
+        assert np.isfinite(surface.needed(path, step)).all()

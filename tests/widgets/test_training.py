@@ -690,3 +690,25 @@ def test_progress_shows_the_newest_loss(capsys: pytest.CaptureFixture[str]) -> N
     assert capsys.readouterr().out == ""
     assert f"loss={loss.item():.4g}" in str(bar)
     assert list(lab.progress([1, 2], disable=True)) == [1, 2]
+
+
+@pytest.mark.notebook
+def test_a_progress_bar_is_stable_in_a_notebook(tmp_path: Any) -> None:
+    """Run twice, a notebook with a bar has the same text, and nothing on stderr."""
+    nbformat = pytest.importorskip("nbformat")
+    client = pytest.importorskip("nbclient")
+    texts = []
+    for _ in range(2):
+        notebook = nbformat.v4.new_notebook(
+            cells=[
+                nbformat.v4.new_code_cell(
+                    "import labtorch_widgets as lab, time\n"
+                    "for _ in lab.progress(range(20), desc='fit'):\n    time.sleep(0.01)"
+                )
+            ]
+        )
+        client.NotebookClient(notebook, timeout=60, kernel_name="python3").execute()
+        outputs = notebook.cells[0].outputs
+        assert [each.output_type for each in outputs] == ["display_data"]
+        texts.append(outputs[0].data["text/plain"])
+    assert texts[0] == texts[1] and texts[0].startswith("fit:   0%")

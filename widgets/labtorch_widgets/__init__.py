@@ -6,12 +6,16 @@
 Views read recordings (`labtorch.observe`) and nothing else of the engine.
 """
 
+from .convolution import ConvolutionView, convolution
 from .dashboard import Dashboard, watch
 from .features import FeatureView, features
+from .gradients import DoctorView, GradientsView, doctor, gradients
 from .graph import GraphView, draw_graph, graph
+from .playground import PlaygroundView, playground
 from .shared.cursor import TimeCursor
 from .shared.view import View
 from .shared.words import language
+from .states import StatesView, states
 from .surface import SurfaceView, surface
 from .tensors import TensorsView, broadcast, tensors
 from .timeline import TimelineView, timeline
@@ -19,9 +23,14 @@ from .training import ComparisonView, TrainingPanel, compare, progress, train
 
 __all__ = [
     "ComparisonView",
+    "ConvolutionView",
     "Dashboard",
+    "DoctorView",
     "FeatureView",
+    "GradientsView",
     "GraphView",
+    "PlaygroundView",
+    "StatesView",
     "SurfaceView",
     "TensorsView",
     "TimeCursor",
@@ -30,11 +39,16 @@ __all__ = [
     "View",
     "broadcast",
     "compare",
+    "convolution",
+    "doctor",
     "draw_graph",
     "features",
+    "gradients",
     "graph",
     "language",
+    "playground",
     "progress",
+    "states",
     "surface",
     "tensors",
     "timeline",

@@ -17,7 +17,7 @@ import labtorch_widgets as lab
 
 torch.manual_seed(0)
 digits = datasets.Digits()
-x, y = digits.x[:64].flatten(1), digits.y[:64]
+x, y = digits.x[:8].flatten(1), digits.y[:8]
 
 class Classifier(nn.Module):
     def __init__(self):
@@ -39,11 +39,11 @@ def step():
 """,
     """\
 view = lab.graph(model)
-for _ in range(60):
+for _ in range(12):
     step()
 view.open_node("/model/output:op:linear")
 step()
-view.height = 900
+view.height = 820
 view
 """,
 ]
@@ -53,4 +53,5 @@ def arrange(page: Any) -> None:
     page.locator(".lt-pane .lt-equation").first.wait_for()
     page.locator(".lt-check button").click()
     page.locator(".lt-badge").first.wait_for()
-    page.locator(".lt-pane-body").evaluate("it => it.scrollTop = 130")
+    page.locator(".lt-check").evaluate("it => it.scrollIntoView({block: 'end'})")
+    page.mouse.move(5, 5)

@@ -20,11 +20,50 @@ class Kind(NamedTuple):
 def _graph(dashboard: Any, inputs: Any, lang: str | None) -> Any:
     from ..graph.view import GraphView
 
-    return GraphView(dashboard.cursor, lang=lang, timeline=False)
+    return GraphView(dashboard.cursor, lang=lang)
+
+
+def _features(dashboard: Any, inputs: Any, lang: str | None) -> Any:
+    from ..features import features
+
+    model = dashboard.model
+    given = inputs if model is not None else None
+    return features(dashboard.cursor, given, model=model, lang=lang)
+
+
+def _states(dashboard: Any, inputs: Any, lang: str | None) -> Any:
+    from ..states import states
+
+    model = dashboard.model
+    given = inputs if model is not None else None
+    return states(dashboard.cursor, given, model=model, lang=lang)
+
+
+def _gradients(dashboard: Any, inputs: Any, lang: str | None) -> Any:
+    from ..gradients import gradients
+
+    return gradients(dashboard.cursor, lang=lang)
+
+
+def _doctor(dashboard: Any, inputs: Any, lang: str | None) -> Any:
+    from ..gradients import doctor
+
+    return doctor(dashboard.cursor, lang=lang)
+
+
+def _timeline(dashboard: Any, inputs: Any, lang: str | None) -> Any:
+    from ..timeline import timeline
+
+    return timeline(dashboard.cursor, lang=lang)
 
 
 KINDS: dict[str, Kind] = {
     "graph": Kind(_graph),
+    "features": Kind(_features, CONVOLUTIONS),
+    "states": Kind(_states, RECURRENT),
+    "gradients": Kind(_gradients),
+    "doctor": Kind(_doctor, at_first=False),
+    "timeline": Kind(_timeline, at_first=False),
 }
 
 

@@ -143,7 +143,9 @@ class Dashboard(ipywidgets.VBox):
         super().close()
 
     def _make(self, name: str) -> Any:
-        return fit.KINDS[name].make(self, self._inputs, self._lang)
+        view = fit.KINDS[name].make(self, self._inputs, self._lang)
+        view.timeline = False  # the bar has the slider of all
+        return view
 
     def _arrange(self) -> None:
         self.children = (self.bar, *(self._open[name] for name in self.opened))

@@ -17,6 +17,7 @@ def features(
     model: Any = None,
     samples: int = SAMPLES,
     lang: str | None = None,
+    timeline: bool = True,
 ) -> FeatureView:
     """Show the maps and kernels of every convolution, live while the model trains.
 
@@ -27,7 +28,8 @@ def features(
     a trace in its training. With `inputs`, a source that is no model needs the `model` too.
 
     A pixel of a map, once clicked, shows the window it was computed from, the products with the
-    kernel, and their sum. `lang` is "en" or "zh".
+    kernel, and their sum. `lang` is "en" or "zh"; without `timeline` the view has no slider of its
+    own.
 
     Raises TypeError for a source that is none of these, ValueError for `inputs` without a model,
     for `samples` below 1 and for an unknown language.
@@ -45,5 +47,10 @@ def features(
         inputs = tuple(inputs) if isinstance(inputs, tuple | list) else (inputs,)
         samples = min(MOST_INPUTS, len(inputs[0]) if inputs[0].ndim > 1 else 1)
     return FeatureView(
-        cursor_of(source), model=model, inputs=inputs, samples=int(samples), lang=lang
+        cursor_of(source),
+        model=model,
+        inputs=inputs,
+        samples=int(samples),
+        lang=lang,
+        timeline=timeline,
     )

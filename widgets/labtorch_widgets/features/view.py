@@ -36,7 +36,6 @@ class FeatureView(View):
     _css = bundle("features.css")
 
     scene = traitlets.Dict().tag(sync=True)  # what stays the same from step to step
-    timeline = traitlets.Bool(True).tag(sync=True)
 
     def __init__(
         self,
@@ -56,19 +55,20 @@ class FeatureView(View):
         self._opened: str | None = None  # a layer's key
         self._channel, self._pixel, self._input, self._page = 0, (0, 0), 0, 0
         self._tabled = self._through = False
-        super().__init__(cursor, lang=lang, timeline=timeline)
         lens = {"ops": LAYERS, "limit": LIMIT, "samples": samples, "backward": False}
         if inputs is None:
-            self.recording = cursor.recording
+            self.recording: Any = cursor.recording
             self._end = self.recording.look_into(**lens).close
             self.recording.measure_next()
         else:
             from labtorch import observe
 
-            self._following = observe.Following(cursor.recording, model, *inputs, lens=lens)
+            training: Any = cursor.recording
+            self._following = observe.Following(training, model, *inputs, lens=lens)
             self.recording = self._following.recording
             self._end = self._following.close
         weakref.finalize(self, self._end)
+        super().__init__(cursor, lang=lang, timeline=timeline)
         self.commands |= {
             "sample": self.choose_sample,
             "range": self.choose_range,
@@ -235,7 +235,7 @@ class FeatureView(View):
     def _why_nothing(self) -> str:
         """The key of the sentence that says why there are no maps."""
         steps = self.recording.steps
-        if self._following is not None and self._following.error is not None and not steps:
+        if self._following is not None and self._following.error is not None:
             return "failed"
         if not steps:
             return "nothing"

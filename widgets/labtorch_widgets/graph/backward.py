@@ -156,7 +156,7 @@ class BackwardPass:
         order = sorted(self.shared[tensor], key=turn)
         arrived = [edge for edge in order if self.owner[edges[edge]["target"]] in done]
         whole = len(arrived) == len(order)
-        parts = [
+        parts: list[dict[str, Any]] = [
             {
                 "from": self.outline.nodes[edges[edge]["target"]]["name"],
                 "argument": edges[edge]["argument"],
@@ -168,6 +168,10 @@ class BackwardPass:
             for edge in order[:MOST_PARTS]
         ]
         total, norm = self._sum([self.sent[edge] for edge in arrived])
+        pictures = [p for p in (total, *(part["slab"] for part in parts)) if p is not None]
+        limit = max((picture["limit"] for picture in pictures), default=0.0)
+        for picture in pictures:  # one scale: the eye adds what it sees
+            picture["limit"] = limit
         if whole and self.rows[tensor]["grad"] is not None:
             norm = self.rows[tensor]["grad"]["norm"]
         return {

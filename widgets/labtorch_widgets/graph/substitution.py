@@ -846,8 +846,8 @@ def convolution(n: int) -> tuple[Any, dict[str, Any]]:
                 for i, s, j, d, p in zip(out, windows.stride, k, windows.dilation, windows.before)
             )
             if all(0 <= i < m for i, m in zip(place, x.shape[2:])):
-                back.append(g[(slice(None), o, *out)])
-                pixels.append(x[(slice(None), c, *place)])
+                back.append(np.moveaxis(g[:, o], 0, -1)[out])
+                pixels.append(np.moveaxis(x[:, c], 0, -1)[place])
         return sum_of_products(np.array(back), np.array(pixels))
 
     def to_bias(given: Evidence, index: Index) -> Line:

@@ -44,7 +44,6 @@ class GraphView(View):
     found = traitlets.Dict().tag(sync=True)  # what the search found
     comparison: Any = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
     notice = traitlets.Dict().tag(sync=True)  # a word's key, and what is put into it
-    timeline = traitlets.Bool(True).tag(sync=True)
     height = traitlets.Int(480).tag(sync=True)
 
     def __init__(

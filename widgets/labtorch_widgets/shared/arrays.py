@@ -51,7 +51,7 @@ def slab(
     rows, columns = (
         _window(start, size) for start, size in zip((wish.row, wish.column), full.shape[-2:])
     )
-    place = (*at, *(slice(None),) * len(facets), slice(*rows), slice(*columns))
+    place: Any = (*at, *(slice(None),) * len(facets), slice(*rows), slice(*columns))
     shown = np.ascontiguousarray(full[place]) if full.size else np.zeros((0, 0), numbers.dtype)
     finite = np.abs(numbers[np.isfinite(numbers)])
     nan = int(np.count_nonzero(np.isnan(numbers)))

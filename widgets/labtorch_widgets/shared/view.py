@@ -43,6 +43,8 @@ class View(anywidget.AnyWidget):
 
     language = traitlets.Unicode("en").tag(sync=True)
     frame = traitlets.Dict().tag(sync=True)
+    # has the view a time slider of its own? Not where it stands among others that share one
+    timeline = traitlets.Bool(True).tag(sync=True)
 
     def __init__(self, cursor: TimeCursor, *, lang: str | None = None, **traits: Any) -> None:
         self.cursor = cursor

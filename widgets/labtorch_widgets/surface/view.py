@@ -90,7 +90,8 @@ class SurfaceView(View):
     def put(self, u: float, v: float) -> None:
         """Write u and v into the two parameters, between two steps. Raises ValueError where the
         plane is not one of two parameters."""
-        self._surface.put(float(u), float(v)).add_done_callback(lambda _: self._settled())
+        self._surface.put(float(u), float(v))
+        self.cursor.move(None)  # what comes of it is the newest step
 
     def stop(self) -> None:
         """Compute no more for now."""
@@ -214,10 +215,6 @@ class SurfaceView(View):
         else:
             us, vs, values = grid.computed
             self.map = chart(us, vs, values, grid.bounds)
-
-    def _settled(self) -> None:
-        self.cursor.move(None)
-        self.refresh(now=True)
 
     def _on_window(self, window: Any) -> None:
         u0, u1, v0, v1 = map(float, window)

@@ -84,6 +84,9 @@ class TrainingLoop:
 
     def begin(self) -> None:
         """Start the thread, and return once it records."""
+        from labtorch import observe
+
+        self._observe = observe
         self._session.stop()  # this thread leaves the session to the one that trains
         self._thread.start()
         self._ready.wait()
@@ -242,7 +245,9 @@ class TrainingLoop:
         self._finished = True
 
     def _next(self, feed: Any) -> Any:
-        with _unwatched():  # how a batch is put together is no part of the model's graph
+        with (
+            self._observe.unwatched()
+        ):  # how a batch is put together is no part of the model's graph
             return next(feed, None)
 
     def _end_epoch(self) -> None:
@@ -280,7 +285,7 @@ class TrainingLoop:
         self.validating = True
         self.tell()
         try:
-            with _unwatched():
+            with self._observe.unwatched():
                 values = metrics.numbers(self.plan.validate(), "validate()")
         finally:
             self.validating = False
@@ -342,9 +347,7 @@ class TrainingLoop:
     def _stops_after_ops(self) -> AbstractContextManager[Any]:
         if not self._by_op:
             return contextlib.nullcontext()
-        from labtorch import observe
-
-        return observe.op_by_op(self._session, self._hold)  # type: ignore[arg-type]
+        return self._observe.op_by_op(self._session, self._hold)  # type: ignore[arg-type]
 
     def _hold(self) -> None:
         """After an op: wait for the next grant, or for as long as the pace says."""
@@ -366,9 +369,3 @@ class TrainingLoop:
         self._recent.append((now, self.count))
         while self._recent and now - self._recent[0][0] > SPEED_WINDOW:
             self._recent.popleft()
-
-
-def _unwatched() -> AbstractContextManager[None]:
-    from labtorch import observe
-
-    return observe.unwatched()

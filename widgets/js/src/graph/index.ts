@@ -104,7 +104,7 @@ function render({ model, el }: RenderProps) {
   time.element.append(changed.element);
   el.replaceChildren(
     bar,
-    ...(host.get<boolean>("timeline") ? [time.element] : []),
+    time.element,
     alarm,
     compared.element,
     notice,

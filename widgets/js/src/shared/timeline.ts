@@ -32,7 +32,7 @@ export function timeline<F extends Frame>(host: Host<F>) {
   });
 
   function draw(time: Span): void {
-    const empty = time.first === null || time.last === null;
+    const empty = !host.get<boolean>("timeline") || time.first === null || time.last === null;
     for (const part of [element, slider, reading, live]) part.hidden = empty;
     if (empty) return;
     set(slider, { min: time.first, max: time.last, "aria-label": host.word("time.slider") });

@@ -1,0 +1,8 @@
+import own from "../../../labtorch_widgets/playground/words.json";
+import { learn } from "../shared/words";
+
+learn(own);
+
+declare module "../shared/words" {
+  interface Words extends Record<keyof typeof own.en, string> {}
+}
