@@ -165,6 +165,9 @@ def _read(
         points = [(float(px), float(py)) for px, py in pairs]
         text = edge_text(link)
         spot = _label_place([(across(x), down(y)) for x, y in points], text, headers)
+        if link.source == link.target:  # a loop: beside it
+            right, upper = max(points)
+            spot = across(right) + text_width(text, 10.5) / 2 + 4, down(upper)
         # a tensor that goes to many has its shape written once
         said = link.source in leaves and (link.source, text) in labelled
         labelled.add((link.source, text))

@@ -254,11 +254,11 @@ export class Drawing {
   private emphasise(): void {
     this.items()
       .classed("lt-match", (item) => this.matching.has(item.key))
-      .classed("lt-current", (item) => item.key === this.current)
+      .classed("lt-sought", (item) => item.key === this.current)
       .classed("lt-pinned", (item) => item.key === this.pinned);
     this.canvas
       .selectAll<SVGGElement, Group>(".lt-group-box")
-      .classed("lt-current", (group) => group.key === this.current);
+      .classed("lt-sought", (group) => group.key === this.current);
   }
 
   /** Brings a box or frame to the middle, as soon as it is drawn. */
