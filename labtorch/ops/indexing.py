@@ -49,7 +49,9 @@ def ints_first(index: Any) -> tuple[tuple, tuple] | None:
 
     (NumPy treats an int beside an array as an array, which moves dimensions.)
     """
-    if not isinstance(index, tuple) or not any(is_array(p) for p in index):
+    if not isinstance(index, tuple) or not any(
+        is_array(p) and not isinstance(p, np.integer) for p in index
+    ):
         return None
     first: list[Any] = []
     rest: list[Any] = []

@@ -196,3 +196,11 @@ def test_a_write_of_another_dtype_takes_the_tensors_dtype():
 )
 def test_refused_indices(function, match):
     same_error(function, randn(*SHAPE), match=match)
+
+
+def test_numbers_of_numpy_are_ints_among_ints():
+    x = torch.arange(12).reshape(2, 2, 3)
+    assert x[-1, 1, np.int64(0)].item() == 9
+    assert x[np.int32(1), :, np.int64(2)].tolist() == [8, 11]
+    x[0, np.int64(1), np.int64(1)] = 50
+    assert x[0, 1].tolist() == [3, 50, 5]
