@@ -199,7 +199,7 @@ def test_refused_indices(function, match):
 
 
 def test_numbers_of_numpy_are_ints_among_ints():
-    x = torch.arange(12).reshape(2, 2, 3)
+    x = labtorch.arange(12).reshape(2, 2, 3)
     assert x[-1, 1, np.int64(0)].item() == 9
     assert x[np.int32(1), :, np.int64(2)].tolist() == [8, 11]
     x[0, np.int64(1), np.int64(1)] = 50
