@@ -463,7 +463,7 @@ class Recorder(Watcher):
         but no evaluation after it was seen to learn."""
         if self.model is None:
             return bool(self.entries) or self.loss is not None
-        if self.learned and not any(entry.kind == "op" for entry in self.entries):
+        if self.learned and not any(e.kind == "op" and self._in_model(e) for e in self.entries):
             return False
         return bool(self._kept_entries())
 

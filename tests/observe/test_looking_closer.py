@@ -213,7 +213,8 @@ def watched_training():
     for _ in range(3):
         step()
         with torch.no_grad():  # an evaluation
-            model(torch.randn(2, 3))
+            output = model(torch.randn(2, 3))
+        output.mean()  # of the evaluation, too, though not under no_grad
     session.end_step()
     return recording
 
