@@ -102,11 +102,11 @@ def open_notebook(lab: lab_harness.Lab, browser: Any) -> Iterator[Callable[..., 
     """open_notebook([source, ...]) or open_notebook(path): a notebook in a page of its own."""
     contexts: list[Any] = []
     number = itertools.count()
+    folder = lab.folder / f"test-{os.getpid()}-{id(contexts)}"
 
     def open_it(
         cells: list[str] | Path, *, width: int = 1280, height: int = 900, **options: Any
     ) -> lab_harness.Notebook:
-        folder = lab.folder / f"test-{os.getpid()}-{id(contexts)}"
         folder.mkdir(exist_ok=True)
         name = f"{next(number)}.ipynb"
         if isinstance(cells, Path):
@@ -121,3 +121,4 @@ def open_notebook(lab: lab_harness.Lab, browser: Any) -> Iterator[Callable[..., 
     yield open_it
     for context in contexts:
         context.close()
+    lab.end_kernels(folder.name)

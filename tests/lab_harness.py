@@ -112,6 +112,13 @@ class Lab:
     def url(self, notebook: str) -> str:
         return f"http://127.0.0.1:{self.port}/doc/tree/{notebook}?token={self.token}&reset"
 
+    def end_kernels(self, folder: str = "") -> None:
+        """End the kernels of the notebooks in `folder`: what they train must not slow the next."""
+        for session in json.loads(self._ask("api/sessions")):
+            if session["path"].startswith(f"{folder}/" if folder else ""):
+                with contextlib.suppress(OSError):  # it is gone already
+                    self._ask(f"api/sessions/{session['id']}", "DELETE")
+
     def close(self) -> None:
         with contextlib.suppress(OSError):
             self._ask("api/shutdown", "POST")  # ends the kernels, too

@@ -71,6 +71,7 @@ def shoot(scene: ModuleType, name: str, lab: Any, browser: Any, folder: Path) ->
             save(picture, folder / f"{name}-{language}-{theme}.webp")
         notebook.theme("light")
         context.close()
+        lab.end_kernels()
 
 
 def save(png: bytes, path: Path) -> None:
