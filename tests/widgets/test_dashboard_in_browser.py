@@ -112,7 +112,7 @@ def test_two_dashboards_stand_side_by_side_and_two_tabs_show_one(open_notebook: 
     wait_for(lambda: page.locator(BAR).first.get_attribute("data-step") == "0")
 
 
-def test_words_themes_and_silence(dashboard: Any) -> None:
+def test_words_and_themes(dashboard: Any) -> None:
     page = dashboard.page
     for theme in ("dark", "light"):
         dashboard.theme(theme)
@@ -123,9 +123,3 @@ def test_words_themes_and_silence(dashboard: Any) -> None:
     assert page.locator(".lt-graph").get_attribute("aria-label") == "计算图"
     page.get_by_role("button", name="将所有视图切换为英文").click()
     wait_for(lambda: "loss" in page.locator(f"{BAR} [role=status]").inner_text())
-    dashboard.run("import os, threading; threading.Timer(0.5, lambda: os._exit(1)).start()")
-    page.wait_for_timeout(1500)
-    page.locator(BAR).get_by_role("button", name="Graph", exact=True).click()
-    notice = page.locator(f"{BAR} .lt-notice")
-    notice.wait_for(state="visible", timeout=9_000)
-    assert "The kernel does not answer" in notice.inner_text()

@@ -111,7 +111,7 @@ print(json.dumps([sizes[0], sizes[1], sizes[2] / sizes[1]]))"""
     assert tip.startswith("2: ") and "step 7" in tip
     assert number(tip.split(":")[1].split(" at ")[0]) == pytest.approx(json.loads(row), rel=6e-3)
     page.keyboard.press("Enter")
-    wait_for(lambda: page.locator(FLOW).get_attribute("data-shown") == "7")
+    wait_for(lambda: page.locator(FLOW).get_attribute("data-step") == "7")
     assert norms_shown(recorded) == pytest.approx(
         json.loads(recorded.run(code.replace("{step}", "7"))), rel=6e-3
     )
@@ -139,7 +139,7 @@ def test_statistics_pictures_windows_and_distributions(recorded: Any) -> None:
     view.locator(".lt-spread").get_by_role("button", name="the value").click()
     wait_for(lambda: "value" in view.locator(".lt-spread h3").inner_text())
     view.locator(".lt-spread-svg").click(position={"x": 70, "y": 60})
-    wait_for(lambda: int(view.get_attribute("data-shown")) < 3)
+    wait_for(lambda: int(view.get_attribute("data-step")) < 3)
     page.keyboard.press("Escape")
     view.get_by_role("button", name="Table").click()
     assert view.locator(".lt-gradients-table table").count() == 2
@@ -198,6 +198,6 @@ def test_live_while_it_trains(open_notebook: Any) -> None:
     first = wait_for(lambda: int(view.get_attribute("data-columns") or 0))
     wait_for(lambda: int(view.get_attribute("data-columns")) > first + 10)
     notebook.run("panel.pause(); panel.cursor.move(2)")
-    wait_for(lambda: view.get_attribute("data-shown") == "2")
+    wait_for(lambda: view.get_attribute("data-step") == "2")
     notebook.run("panel.stop()")
     assert notebook.console == [] and notebook.errors == []

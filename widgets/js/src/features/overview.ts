@@ -80,7 +80,7 @@ export class Overview {
   private column(layer: LayerInfo, at: number, rows: number): Column {
     const maps = Array.from({ length: Math.min(rows, layer.shape[0]) }, (_, i) => {
       const canvas = h("canvas", { "aria-hidden": "true" });
-      const button = h("button", { type: "button", class: "lt-map", tabindex: -1 }, canvas);
+      const button = h("button", { type: "button", class: "lt-map", tabindex: -1, hidden: true }, canvas);
       button.classList.toggle("lt-line-map", layer.line);
       button.addEventListener("click", () => {
         this.focus = [at, i];

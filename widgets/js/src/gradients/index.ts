@@ -115,7 +115,7 @@ function render({ model, el }: RenderProps) {
     set(parameters, { "aria-pressed": String(frame.what === "parameters") });
     set(activations, { "aria-pressed": String(frame.what === "activations") });
     set(toggle, { "aria-pressed": String(tabled) });
-    el.dataset.shown = String(frame.time.step ?? "");
+    el.dataset.step = String(frame.time.step ?? "");
     rows.speak(frame.what);
     rows.draw(frame.rows, frame.what);
     const offered = OFFERED[frame.what];
