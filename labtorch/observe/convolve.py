@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Literal
 
 import numpy as np
 
-from labtorch.engine.thread import current
+from labtorch.engine.modes import no_grad
+from labtorch.observe.stepping import unwatched
 from labtorch.ops.conv import conv2d
 from labtorch.ops.pooling import avg_pool2d, max_pool2d
 from labtorch.tensor.tensor import Tensor
@@ -36,7 +35,7 @@ def correlate(
 
     Raises RuntimeError, in conv2d's words, where the kernel does not fit.
     """
-    with _unwatched():
+    with unwatched(), no_grad():
         y: Any = conv2d(Tensor(image)[None, None], Tensor(kernel)[None, None],
                         None, stride, padding, dilation)  # fmt: skip
     return np.array(y.numpy()[0, 0])
@@ -54,18 +53,6 @@ def pool(
     Raises RuntimeError, in the pooling op's words, where the window does not fit.
     """
     op: Any = max_pool2d if kind == "max" else avg_pool2d
-    with _unwatched():
+    with unwatched(), no_grad():
         y = op(Tensor(image)[None, None], window, stride, padding)
     return np.array(y.numpy()[0, 0])
-
-
-@contextmanager
-def _unwatched() -> Iterator[None]:
-    """What is computed inside is no part of anybody's model."""
-    thread = current()
-    before = thread.grad_enabled, thread.watchers
-    thread.grad_enabled, thread.watchers = False, ()
-    try:
-        yield
-    finally:
-        thread.grad_enabled, thread.watchers = before

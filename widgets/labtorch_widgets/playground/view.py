@@ -6,14 +6,13 @@ import base64
 import contextlib
 import time
 import weakref
-from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import traitlets
 
 from ..shared.cursor import TimeCursor
-from ..shared.live import Publisher
+from ..shared.live import Publisher, running_cell
 from ..shared.numbers import plain
 from ..shared.source import Recording
 from ..shared.view import View, bundle
@@ -363,22 +362,14 @@ def coded(values: np.ndarray, most: float | list[float] | None = None) -> str:
 _started: dict[str, weakref.ref[PlaygroundView]] = {}
 
 
-def _cell() -> Iterator[str]:
-    """The id of the notebook cell that is running, if one is."""
-    with contextlib.suppress(ImportError, AttributeError, KeyError):
-        from IPython.core.getipython import get_ipython
-
-        if cell := cast(Any, get_ipython()).kernel.get_parent()["metadata"].get("cellId"):
-            yield cell
-
-
 def _end_what_this_cell_started() -> None:
-    for cell in _cell():
-        view = _started[cell]() if cell in _started else None
-        if view is not None:
-            view._run.end()
+    cell, _ = running_cell() or (None, None)
+    view = _started[cell]() if cell in _started else None
+    if view is not None:
+        view._run.end()
 
 
 def _remember(view: PlaygroundView) -> None:
-    for cell in _cell():
+    cell, _ = running_cell() or (None, None)
+    if cell is not None:
         _started[cell] = weakref.ref(view)

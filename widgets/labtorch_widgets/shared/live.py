@@ -77,6 +77,17 @@ def serve_between_cells(recording: Any) -> None:
     recording.listen(heard)
 
 
+def running_cell() -> tuple[str, str] | None:
+    """The id of the notebook cell that is running, and that of this run of it; None elsewhere."""
+    try:
+        from IPython.core.getipython import get_ipython
+
+        parent = cast(Any, get_ipython()).kernel.get_parent()
+        return parent["metadata"]["cellId"], parent["header"]["msg_id"]
+    except (ImportError, AttributeError, KeyError):
+        return None
+
+
 def at_the_end_of_cells(act: Callable[[], Any]) -> None:
     """Call `act` (a method, held weakly) after every cell of the notebook; elsewhere do nothing."""
     shell: Any = None

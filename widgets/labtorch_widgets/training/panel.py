@@ -6,12 +6,13 @@ import logging
 import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
-from typing import Any, cast
+from typing import Any
 
 import ipywidgets
 
 from ..graph.view import GraphView, culprit
 from ..shared.cursor import TimeCursor, cursor_of
+from ..shared.live import running_cell
 from ..shared.numbers import number, plain
 from ..shared.source import Recording
 from ..shared.view import with_still
@@ -407,13 +408,10 @@ def _execution() -> _Execution | None:
 
     None outside of a notebook.
     """
-    try:
-        from IPython.core.getipython import get_ipython
-
-        parent = cast(Any, get_ipython()).kernel.get_parent()
-        cell, message = parent["metadata"]["cellId"], parent["header"]["msg_id"]
-    except (ImportError, AttributeError, KeyError):
+    running = running_cell()
+    if running is None:
         return None
+    cell, message = running
     before = _executions.get(cell)
     if before is not None and before.message == message:
         return before
