@@ -26,7 +26,7 @@ sys.path.insert(0, str(ROOT))
 from tests import lab_harness  # noqa: E402
 
 THEMES, LANGUAGES = ("light", "dark"), ("en", "zh")
-WIDTH, HEIGHT = 1280, 1400
+WIDTH, HEIGHT = 1280, 1900
 OUTPUT = ".jp-OutputArea-output:has(.lt-view)"
 HEADS = {
     "en": ("Gallery", "Every view of the lab, as it looks in JupyterLab. {other}", "[中文](zh.md)"),

@@ -52,6 +52,6 @@ view
 def arrange(page: Any) -> None:
     page.locator(".lt-pane .lt-equation").first.wait_for()
     page.locator(".lt-check button").click()
-    page.locator(".lt-badge").first.wait_for()
+    page.locator(".lt-pane .lt-badge").first.wait_for()
     page.locator(".lt-check").evaluate("it => it.scrollIntoView({block: 'end'})")
     page.mouse.move(5, 5)

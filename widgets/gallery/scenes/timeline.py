@@ -51,5 +51,5 @@ def arrange(page: Any) -> None:
     page.locator(".lt-ops-op.lt-ops-forward[aria-label^=conv2d]").nth(1).click()
     page.locator(".lt-ops-pane dl").wait_for()
     page.locator(".lt-ops-main").hover(position={"x": 4, "y": 4})
-    page.get_by_role("button", name="Table").click()
+    page.locator(".lt-view .lt-push .lt-button, .lt-view > .lt-bar .lt-button").last.click()
     page.locator(".lt-ops-table tbody tr").first.wait_for()
