@@ -1,5 +1,6 @@
 """Where a convolutional network's step spends its time, on the digits."""
 
+import re
 from typing import Any
 
 TITLE = {"en": "Where a step's time and memory go", "zh": "一步的时间与内存花在哪里"}
@@ -51,5 +52,5 @@ def arrange(page: Any) -> None:
     page.locator(".lt-ops-op.lt-ops-forward[aria-label^=conv2d]").nth(1).click()
     page.locator(".lt-ops-pane dl").wait_for()
     page.locator(".lt-ops-main").hover(position={"x": 4, "y": 4})
-    page.locator(".lt-view .lt-push .lt-button, .lt-view > .lt-bar .lt-button").last.click()
+    page.get_by_role("button", name=re.compile("^(Table|表格)$")).click()
     page.locator(".lt-ops-table tbody tr").first.wait_for()
