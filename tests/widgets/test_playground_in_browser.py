@@ -156,7 +156,7 @@ def test_points_are_drawn_by_pointer_and_by_keyboard(open_notebook: Any) -> None
     page = notebook.page
     button(notebook, "your own").click()
     page.locator(".lt-empty").wait_for()
-    assert button(notebook, "Train").is_disabled()
+    wait_for(lambda: button(notebook, "Train").is_disabled())
     plane = page.locator(".lt-plane")
     plane.scroll_into_view_if_needed()
 

@@ -186,12 +186,13 @@ def test_op_by_op_slow_motion_and_an_edit_by_hand(open_notebook: Any) -> None:
     click(notebook, "Step")
     wait_for(lambda: shown_count(notebook) == 1)
     current = page.locator(".lt-item.lt-current .lt-title")
-    seen = []
-    for expected in ("reshape", "linear", "relu", "linear", "cross_entropy", "cross_entropy"):
+    pace = panel.locator(".lt-pace")
+    ways = [f"forward: {op}" for op in ("reshape", "linear", "relu", "linear", "cross_entropy")]
+    for way in (*ways, "backward: cross_entropy"):
         click(notebook, "Op")
-        wait_for(lambda: current.count() == 1 and current.text_content() == expected)  # noqa: B023
-        seen.append(panel.locator(".lt-pace").inner_text())
-    assert seen[1] == "forward: linear" and seen[-1] == "backward: cross_entropy"
+        op = way.split()[1]
+        wait_for(lambda: current.count() == 1 and current.text_content() == op)  # noqa: B023
+        wait_for(lambda: pace.inner_text() == way)  # noqa: B023
     assert shown_count(notebook) == 1
     step = page.locator(".lt-view[data-step]").get_attribute("data-step")
     assert step == "1"  # the step under way

@@ -9,11 +9,13 @@ export function slider(least: number, most: number, changed: (value: number) => 
   const reading = h("output");
   const element = h("label", { class: "lt-knob" }, name, input, reading);
   let asked = 0;
+  let chosen = least; // a frame on its way may set the input back before it is read
   input.addEventListener("input", () => {
     reading.textContent = input.value;
+    chosen = Number(input.value);
     asked ||= requestAnimationFrame(() => {
       asked = 0;
-      changed(Number(input.value));
+      changed(chosen);
     });
   });
   return {

@@ -12,11 +12,13 @@ export function timeline<F extends Frame>(host: Host<F>) {
   const element = h("div", { class: "lt-timeline" }, slider, reading, live);
 
   let asked = 0;
+  let wanted = 0; // a frame on its way may set the slider back before it is read
   slider.addEventListener("input", () => {
+    wanted = Number(slider.value);
     // One message a frame, however fast the pointer moves.
     asked ||= requestAnimationFrame(() => {
       asked = 0;
-      host.send("seek", { step: Number(slider.value) });
+      host.send("seek", { step: wanted });
     });
   });
   slider.addEventListener("keydown", (event) => {

@@ -15,13 +15,14 @@ export function rateControl(host: Host<TrainingFrame>) {
   const element = h("div", { class: "lt-rate" }, name, slider, box, refusal);
 
   let asked = 0;
+  let wanted = 0; // a frame on its way may set the slider back before it is read
   let touched = -Infinity;
   slider.addEventListener("input", () => {
     touched = performance.now();
-    box.value = String(chosen());
+    box.value = String((wanted = chosen()));
     asked ||= requestAnimationFrame(() => {
       asked = 0;
-      host.send("rate", { value: chosen() });
+      host.send("rate", { value: wanted });
     });
   });
   const chosen = () => Number((10 ** Number(slider.value)).toPrecision(3));
