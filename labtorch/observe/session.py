@@ -109,7 +109,7 @@ def watching(model: Any, **options: Any) -> Session:
     """
     session = _sessions.get(model)
     if session is None:
-        options = {"head_start": 0.25} | options
+        options = {"budget": 0.03, "head_start": 0.1} | options
         session = _sessions[model] = Session(model, **options)
         session.start()
         # no more than that: a model may be collected at any moment, in the middle of an event too

@@ -67,8 +67,8 @@ class Run:
         self._due = 0.0
         self.speed = speed  # steps a second; None: as many as there can be
         self.done = 0  # updates made
-        # the beginning is where a learner looks back to: let a quarter of a second go for it
-        session = observe.Session(head_start=0.25)
+        # the beginning is where a learner looks back to: let a tenth of a second go for it
+        session = observe.Session(budget=0.03, head_start=0.1)
         self.recording: Recording = session.recording
         self.recording.look_into(parameters=True)
         self.loop = TrainingLoop(

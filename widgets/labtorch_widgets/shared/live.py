@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .cursor import TimeCursor
 
 INTERVAL = 0.1  # seconds between two publications, at least
-SHARE = 0.03  # of the time that views may take from a training while nobody steers it
+SHARE = 0.02  # of the time that views may take from a training while nobody steers it
 PAUSE = 1.0  # seconds between two publications, at most
 QUIET = 0.4  # seconds without news after which views are told again: they may have skipped the last
 

@@ -372,8 +372,8 @@ def _session(model: Any) -> Session:
 
     if model is not None:
         return observe.watching(model)
-    # the beginning is where a learner looks back to: let a quarter of a second go for it
-    return observe.Session(head_start=0.25)
+    # the beginning is where a learner looks back to: let a tenth of a second go for it
+    return observe.Session(budget=0.03, head_start=0.1)
 
 
 # The loop that fills each session, so that two threads never record into one at a time.
