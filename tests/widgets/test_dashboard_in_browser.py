@@ -17,7 +17,7 @@ BAR = ".lt-dashboard"
 FIRST = [
     "import labtorch_widgets as lab\n" + HEAD + RESNET,
     "dashboard = lab.watch(model)\ndashboard",
-    "for _ in range(6):\n    step()",
+    "for _ in range(6):\n    dashboard.recording.measure_next()\n    step()",
 ]
 
 
@@ -82,11 +82,11 @@ def test_views_open_and_close_and_survive_a_page_reload(dashboard: Any) -> None:
 def test_two_dashboards_stand_side_by_side_and_two_tabs_show_one(open_notebook: Any) -> None:
     cells = [
         "import labtorch_widgets as lab\n" + HEAD + RESNET,
-        "lab.watch(model)",
+        "first = lab.watch(model)\nfirst",
         "for _ in range(3):\n    step()",
         TEXT,
-        "lab.watch(model)",
-        "for _ in range(5):\n    step()",
+        "second = lab.watch(model)\nsecond",
+        "for _ in range(5):\n    second.recording.measure_next()\n    step()",
     ]
     notebook = open_notebook(cells, height=1400)
     notebook.run_all(timeout=30)

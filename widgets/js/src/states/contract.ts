@@ -33,6 +33,7 @@ export interface Cell {
 
 export interface Gradient {
   of: "loss" | "output";
+  step?: number | null; // where it is that of an earlier step
   state: "ready" | "computing" | "gradient" | "weights" | "steps" | "sequence" | "other";
   layers: { key: string; values: Num[] }[];
 }

@@ -203,7 +203,13 @@ function render({ model, el }: RenderProps) {
     averaged.textContent = block > 1 ? word("states.averaged", { block }) : "";
     chart.draw(picture(), found);
     drawSelection(found);
-    gradientNote.textContent = gradientText(found);
+    const earlier = found.gradient.step ?? null;
+    gradientNote.textContent = [
+      earlier !== null && word("states.gradientAt", { step: counted(earlier) }),
+      gradientText(found),
+    ]
+      .filter(Boolean)
+      .join(" ");
     const wrong = found.reads.find((t) => t >= found.length);
     warning.hidden = wrong === undefined;
     if (wrong !== undefined)
