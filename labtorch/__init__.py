@@ -152,7 +152,17 @@ if _TYPE_CHECKING:
 
     def __getattr__(name: str) -> _Any: ...
 else:
-    _LATER = ("datasets", "distributions", "observe", "profiler", "testing")
+    _LATER = (
+        "ao",
+        "datasets",
+        "distributed",
+        "distributions",
+        "observe",
+        "onnx",
+        "profiler",
+        "quantization",
+        "testing",
+    )
     __getattr__ = _explains("", globals(), later=_LATER)
 
 

@@ -1,4 +1,4 @@
-// Characters, darker where the prediction (or the loss) depends more on them.
+// Characters, stronger in colour where the prediction (or the loss) depends more on them.
 import { h, set } from "../shared/dom";
 import { finite, spoken } from "../shared/numbers";
 import type { Key } from "../shared/words";

@@ -1,0 +1,1 @@
+"""Names only: `labtorch.quantization` under PyTorch's newer path."""

@@ -1,0 +1,1 @@
+"""Several processes as one: torch.distributed's names, on MPI and NCCL."""

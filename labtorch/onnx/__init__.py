@@ -1,0 +1,1 @@
+"""Models as ONNX files, which other runtimes run: torch.onnx's names."""
