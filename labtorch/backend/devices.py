@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from types import ModuleType
 from typing import Any
@@ -135,6 +136,19 @@ def cuda_is_available() -> bool:
         return cupy.cuda.runtime.getDeviceCount() > 0
     except Exception:  # not installed, no driver, no device: all mean "no"
         return False
+
+
+def entered(where: device | None) -> Any:
+    """A context in which what is made without a device's number is made on this one."""
+    if where is None or where.type == "cpu":
+        return contextlib.nullcontext()
+    return library(where).cuda.Device(index(where))
+
+
+def index(where: Any = None) -> int:
+    """The number of a GPU; of the current one, where none is named."""
+    number = None if where is None else device(where).index
+    return library("cuda").cuda.runtime.getDevice() if number is None else number
 
 
 def move(array: Any, where: device) -> Any:

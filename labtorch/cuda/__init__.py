@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,6 +11,7 @@ from labtorch.backend.devices import device as _device
 from labtorch.backend.devices import library as _library
 from labtorch.cuda import amp
 from labtorch.tensor import random as _random
+from labtorch.tensor.tensor import Tensor
 from labtorch.tensor.typed import cuda_types as _cuda_types
 
 globals().update(_cuda_types())
@@ -67,11 +68,50 @@ def is_bf16_supported(including_emulation: bool = True) -> bool:
 
 # ---------------------------------------------------------------- random numbers
 def manual_seed(seed: int) -> None:
-    """As `labtorch.manual_seed`: one stream of random numbers serves all devices."""
-    _random.manual_seed(seed)
+    """Seed the stream of the current GPU; without one, nothing is left to do, as in PyTorch."""
+    if is_available():
+        _random.device_generator().manual_seed(seed)
 
 
-manual_seed_all = manual_seed
+def manual_seed_all(seed: int) -> None:
+    """Seed the streams of all GPUs."""
+    for index in range(device_count()):
+        _random.device_generator(index).manual_seed(seed)
+
+
+def seed() -> None:
+    """Seed the stream of the current GPU from the system's entropy."""
+    if is_available():
+        _random.device_generator().seed()
+
+
+def seed_all() -> None:
+    """Seed the streams of all GPUs from the system's entropy, with one number."""
+    if is_available():
+        manual_seed_all(_random.device_generator().seed())
+
+
+def initial_seed() -> int:
+    return _random.device_generator().initial_seed()
+
+
+def get_rng_state(device: Any = "cuda") -> Tensor:
+    """Where the stream of a GPU is: 16 bytes, its key and its counter."""
+    return _random.device_generator(device).get_state()
+
+
+def get_rng_state_all() -> list[Tensor]:
+    return [get_rng_state(index) for index in range(device_count())]
+
+
+def set_rng_state(new_state: Tensor, device: Any = "cuda") -> None:
+    """Go on from there."""
+    _random.device_generator(device).set_state(new_state)
+
+
+def set_rng_state_all(new_states: Iterable[Tensor]) -> None:
+    for index, state in enumerate(new_states):
+        set_rng_state(state, index)
 
 
 # ---------------------------------------------------------------- memory
