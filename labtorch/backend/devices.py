@@ -68,6 +68,10 @@ class device:
 CPU = device("cpu")
 
 
+class OutOfMemoryError(RuntimeError):
+    """A GPU has no room for what was asked for."""
+
+
 class _Default(threading.local):
     """Where a thread of work makes its tensors: what was set, and the `with` blocks around it."""
 
@@ -151,10 +155,18 @@ def index(where: Any = None) -> int:
     return library("cuda").cuda.runtime.getDevice() if number is None else number
 
 
-def move(array: Any, where: device) -> Any:
-    """`array` on another device (the array itself if it is there already)."""
+def move(array: Any, where: device, non_blocking: bool = False) -> Any:
+    """`array` on another device (the array itself if it is there already).
+
+    `non_blocking` queues a copy to a GPU; one from a GPU is waited for, as nothing else would tell
+    when the numbers are there.
+    """
     target = library(where)
     if target is np:
         return array if isinstance(array, np.ndarray) else array.get()
+    if non_blocking and isinstance(array, np.ndarray):
+        from labtorch.backend.cuda import transfers
+
+        return transfers.to_device(array, where)
     with target.cuda.Device(where.index or 0):
         return target.asarray(array)

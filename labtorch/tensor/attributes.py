@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from labtorch.backend import devices, dtypes
 from labtorch.backend.arrays import namespace
+from labtorch.backend.cuda import transfers
 from labtorch.engine import errors
 from labtorch.engine.inplace import check_writable
 from labtorch.engine.public import FUNCTION, METHOD, ONLY_METHOD, public
@@ -69,15 +71,29 @@ def resolve_conj(input: Tensor) -> Tensor:
     return input
 
 
-@public(ONLY_METHOD, aliases="to_dense")
-def pin_memory(self: Tensor, *args: Any) -> Tensor:
-    """Itself: there is one kind of memory and one layout here."""
+@public(ONLY_METHOD)
+def to_dense(self: Tensor, *args: Any) -> Tensor:
+    """Itself: there is one layout here."""
     return self
 
 
 @public(ONLY_METHOD)
+def pin_memory(self: Tensor, device: Any = None) -> Tensor:
+    """A copy in memory that a GPU reads by itself; itself where it is there, or there is no GPU."""
+    if not isinstance(self._array, np.ndarray):
+        raise RuntimeError(
+            f"cannot pin 'torch.cuda.{dtypes.LEGACY.get(self.dtype, '')}Tensor': only dense CPU "
+            "tensors can be pinned"
+        )
+    if transfers.is_pinned(self._array) or not devices.cuda_is_available():
+        return self
+    return wrap(transfers.pinned(self._array))
+
+
+@public(ONLY_METHOD)
 def is_pinned(self: Tensor, device: Any = None) -> bool:
-    return False
+    """Does it lie in memory that a GPU reads by itself?"""
+    return transfers.is_pinned(self._array)
 
 
 @method
@@ -93,7 +109,9 @@ def is_shared(self: Tensor) -> bool:
 
 @public(ONLY_METHOD)
 def record_stream(self: Tensor, stream: Any) -> None:
-    """Nothing: memory is counted by references, not by streams."""
+    """Keep its memory until what is queued on `stream` by now is done."""
+    if not isinstance(self._array, np.ndarray):
+        transfers.hold(self._array, stream._stream)
 
 
 @method
