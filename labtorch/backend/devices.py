@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from types import ModuleType
 from typing import Any
@@ -65,6 +66,10 @@ class device:
 
 
 CPU = device("cpu")
+
+
+class OutOfMemoryError(RuntimeError):
+    """A GPU has no room for what was asked for."""
 
 
 class _Default(threading.local):
@@ -137,10 +142,31 @@ def cuda_is_available() -> bool:
         return False
 
 
-def move(array: Any, where: device) -> Any:
-    """`array` on another device (the array itself if it is there already)."""
+def entered(where: device | None) -> Any:
+    """A context in which what is made without a device's number is made on this one."""
+    if where is None or where.type == "cpu":
+        return contextlib.nullcontext()
+    return library(where).cuda.Device(index(where))
+
+
+def index(where: Any = None) -> int:
+    """The number of a GPU; of the current one, where none is named."""
+    number = None if where is None else device(where).index
+    return library("cuda").cuda.runtime.getDevice() if number is None else number
+
+
+def move(array: Any, where: device, non_blocking: bool = False) -> Any:
+    """`array` on another device (the array itself if it is there already).
+
+    `non_blocking` queues a copy to a GPU; one from a GPU is waited for, as nothing else would tell
+    when the numbers are there.
+    """
     target = library(where)
     if target is np:
         return array if isinstance(array, np.ndarray) else array.get()
+    if non_blocking and isinstance(array, np.ndarray):
+        from labtorch.backend.cuda import transfers
+
+        return transfers.to_device(array, where)
     with target.cuda.Device(where.index or 0):
         return target.asarray(array)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from labtorch.data.collate import default_collate, default_convert
+from labtorch.backend import devices
+from labtorch.data.collate import default_collate, default_convert, pin_memory
 from labtorch.data.dataset import Dataset, IterableDataset, TensorDataset
 from labtorch.data.sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
 from labtorch.tensor.random import Generator, default_generator
@@ -27,7 +29,8 @@ class DataLoader:
 
     With `num_workers` as many processes load samples ahead; the batches are the same, and in the
     same order. The order of a shuffle follows `generator`, or `labtorch.manual_seed`; worker i
-    starts from a seed that follows from it, plus i. `pin_memory` is accepted and changes nothing.
+    starts from a seed that follows from it, plus i. `pin_memory` puts batches where a GPU fetches
+    them by itself: `batch.to("cuda", non_blocking=True)` then does not wait.
     """
 
     def __init__(
@@ -108,7 +111,18 @@ class DataLoader:
         self._workers: Any = None
 
     def __iter__(self) -> Iterator[Any]:
-        return self._from_workers() if self.num_workers else self._from_here()
+        batches = self._from_workers() if self.num_workers else self._from_here()
+        return map(pin_memory, batches) if self._pins() else batches
+
+    def _pins(self) -> bool:
+        if self.pin_memory and not devices.cuda_is_available():
+            warnings.warn(
+                "'pin_memory' argument is set as true but no accelerator is found, then device "
+                "pinned memory won't be used.",
+                stacklevel=3,
+            )
+            return False
+        return self.pin_memory
 
     def _jobs(self) -> Iterable[Any]:
         """What is fetched at once: the indices of a batch, or one."""

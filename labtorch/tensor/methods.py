@@ -123,7 +123,7 @@ def uniform_(self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Any = N
         raise RuntimeError(
             f"uniform_ expects to return a [from, to) range, but found from={a} > to={b}"
         )
-    draw = random.rand(tuple(self.shape), generator=generator, dtype=self.dtype)._array
+    draw = random.rand_like(self, generator=generator)._array
     return _write(self, "uniform", draw * (b - a) + a)
 
 
@@ -131,13 +131,13 @@ def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Any
     """Draw every element from a normal distribution."""
     if std < 0:
         raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
-    draw = random.randn(tuple(self.shape), generator=generator, dtype=self.dtype)._array
+    draw = random.randn_like(self, generator=generator)._array
     return _write(self, "normal", draw * std + mean)
 
 
 def bernoulli_(self: Tensor, p: float = 0.5, *, generator: Any = None) -> Tensor:
     """Draw every element: 1 with probability p, else 0."""
-    draw = random.rand(tuple(self.shape), generator=generator)._array
+    draw = random.rand(self.shape, generator=generator, device=self.device)._array
     return _write(self, "bernoulli", draw < p)
 
 

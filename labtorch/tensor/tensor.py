@@ -397,7 +397,8 @@ class Tensor(Variable):
         """Convert to a dtype, a device, or those of another tensor; itself if nothing changes."""
         where, kind = kwargs.pop("device", None), kwargs.pop("dtype", None)
         copy = kwargs.pop("copy", False)
-        kwargs.pop("non_blocking", None), kwargs.pop("memory_format", None)
+        non_blocking = kwargs.pop("non_blocking", False)
+        kwargs.pop("memory_format", None)
         if kwargs:
             raise TypeError(f"to() got an unexpected keyword argument '{next(iter(kwargs))}'")
         rest = list(args)
@@ -411,11 +412,13 @@ class Tensor(Variable):
                     where = each
                 elif isinstance(each, int) and not isinstance(each, bool) and each is rest[0]:
                     where = each
+                elif isinstance(each, bool):  # to(device, dtype, non_blocking, copy)
+                    non_blocking = each
         out = self
         if where is not None:
             target = devices.device(where)
             if target.type != self.device.type:
-                out = apply(transfer, (out, target))
+                out = apply(transfer, (out, target, bool(non_blocking)))
         if kind is not None:
             to = dtypes.as_numpy(kind)
             if to != out._array.dtype:
@@ -426,7 +429,7 @@ class Tensor(Variable):
         return self.to("cpu")
 
     def cuda(self, device: Any = None, non_blocking: bool = False) -> Tensor:
-        return self.to("cuda" if device is None else device)
+        return self.to("cuda" if device is None else device, non_blocking=non_blocking)
 
     def type(self, dtype: Any = None) -> Any:
         if dtype is None:
@@ -721,8 +724,8 @@ def _rebuild(cls: type, state: dict) -> Tensor:
 
 
 @shape.op(r"y = x \text{ on another device}", name="to")
-def transfer(input, device):
-    return devices.move(input, device)
+def transfer(input, device, non_blocking=False):
+    return devices.move(input, device, non_blocking)
 
 
 @transfer.vjp("input", r"\bar x = \bar y \text{ on the device of } x")

@@ -216,7 +216,8 @@ def gumbel_softmax(
     logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1
 ) -> Tensor:
     """A sample of a relaxed categorical distribution (Jang et al., 2017); one-hot with `hard`."""
-    noise = random._stream(None).gumbel(size=logits._array.shape).astype(logits._array.dtype)
+    noise = random.stream_like(logits._array).gumbel(size=logits._array.shape)
+    noise = noise.astype(logits._array.dtype)
     soft = functions.softmax((logits + wrap(noise)) / tau, dim)
     if not hard:
         return soft
