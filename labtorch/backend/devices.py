@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
 from types import ModuleType
 from typing import Any
@@ -129,7 +130,26 @@ def library(where: device | str | int | None) -> ModuleType:
             "Torch not compiled with CUDA enabled: device 'cuda' needs CuPy. "
             "Install it with `pip install labtorch[cuda13]` (or cuda12), or use device='cpu'."
         ) from None
+    count = _gpus(cupy)
+    if not count:
+        raise RuntimeError(
+            "No CUDA GPUs are available: CuPy is there, but finds no driver or no GPU. "
+            "Use device='cpu'."
+        )
+    if where.index is not None and where.index >= count:
+        raise RuntimeError(
+            f"CUDA error: invalid device ordinal: there is no '{where}'; this machine's GPUs are "
+            f"cuda:0{f' to cuda:{count - 1}' if count > 1 else ''}"
+        )
     return cupy
+
+
+@functools.cache
+def _gpus(cupy: ModuleType) -> int:
+    try:
+        return cupy.cuda.runtime.getDeviceCount()
+    except Exception:  # no driver
+        return 0
 
 
 def cuda_is_available() -> bool:
@@ -163,10 +183,13 @@ def move(array: Any, where: device, non_blocking: bool = False) -> Any:
     """
     target = library(where)
     if target is np:
-        return array if isinstance(array, np.ndarray) else array.get()
+        if isinstance(array, np.ndarray):
+            return array
+        with array.device:
+            return array.get()
     if non_blocking and isinstance(array, np.ndarray):
         from labtorch.backend.cuda import transfers
 
         return transfers.to_device(array, where)
-    with target.cuda.Device(where.index or 0):
+    with entered(where):
         return target.asarray(array)

@@ -14,7 +14,7 @@ import numpy as np
 
 import labtorch.engine.variable as variable
 from labtorch.backend import devices, dtypes, layouts
-from labtorch.backend.arrays import is_array
+from labtorch.backend.arrays import is_array, namespace
 from labtorch.engine import backward as engine_backward
 from labtorch.engine import errors, events
 from labtorch.engine.apply import apply
@@ -170,7 +170,8 @@ class Tensor(Variable):
         owner = self._array
         while getattr(owner, "base", None) is not None and is_array(owner.base):
             owner = owner.base
-        return (self.data_ptr() - owner.__array_interface__["data"][0]) // self._array.itemsize
+        start = owner.ctypes.data if isinstance(owner, np.ndarray) else owner.data.ptr
+        return (self.data_ptr() - start) // self._array.itemsize
 
     is_sparse = False
     is_quantized = False
@@ -417,7 +418,9 @@ class Tensor(Variable):
         out = self
         if where is not None:
             target = devices.device(where)
-            if target.type != self.device.type:
+            here = self.device
+            elsewhere = target.index is not None and target.index != here.index
+            if target.type != here.type or (elsewhere and target.type != "cpu"):
                 out = apply(transfer, (out, target, bool(non_blocking)))
         if kind is not None:
             to = dtypes.as_numpy(kind)
@@ -464,7 +467,7 @@ class Tensor(Variable):
             raise RuntimeError("only leaf tensors can be pickled; pickle x.detach() instead")
         return _rebuild, (
             type(self),
-            {"_array": np.ascontiguousarray(self._array)} | self._own_state(),
+            {"_array": namespace(self._array).ascontiguousarray(self._array)} | self._own_state(),
         )
 
     def _own_state(self) -> dict:
@@ -705,7 +708,9 @@ def _comparable(other: Any) -> bool:
 
 def _cotangent(root: Tensor, gradient: Any) -> Any:
     """The array of a gradient that the user passes to backward, checked against the root."""
-    array = gradient._array if isinstance(gradient, Tensor) else np.asarray(gradient)
+    array = gradient._array if isinstance(gradient, Tensor) else gradient
+    if not is_array(array) or isinstance(array, np.generic):
+        array = np.asarray(array)
     if array.shape != root._array.shape:
         raise errors.located(
             RuntimeError(
@@ -733,4 +738,4 @@ def _(g, input):
     return transfer(g, devices.of_array(getattr(input, "_array", input)))
 
 
-variable.tensor_class = Tensor
+variable.tensor_class, variable.to_device = Tensor, transfer

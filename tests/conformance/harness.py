@@ -68,7 +68,11 @@ class Translation:
         if isinstance(value, (list, tuple)):
             return type(value)(self(each) for each in value)
         if isinstance(value, dict):
-            return {key: self(each) for key, each in value.items() if key not in LAYOUT}
+            return {
+                key: self.device if key == "device" else self(each)
+                for key, each in value.items()
+                if key not in LAYOUT
+            }
         if isinstance(value, torch.dtype):
             self._refuse(value)
             return getattr(labtorch, str(value).removeprefix("torch."))

@@ -296,6 +296,8 @@ def _method(name: str, parameters: str) -> Any:
         result = getattr(host, name)(*args, **kwargs)
         if name == "astype" and result is host:
             return self
+        if name == "diagonal":  # NumPy's may not be written to
+            result.flags.writeable = True
         return wrap(result, tuple(seen)) if out is None else out
 
     call.__name__ = name
