@@ -14,6 +14,12 @@ from labtorch.tensor.creation import _like, _shape
 from labtorch.tensor.tensor import Tensor
 
 
+STATE_MAGIC = b"labtorch PCG64 1"
+# bytes of the seed, PCG64's state and increment, a spare uint32, and how many children were spawned
+STATE_SIZES = (8, 16, 16, 4, 4)
+STATE_SIZE = len(STATE_MAGIC) + sum(STATE_SIZES) + 2
+
+
 class Generator:
     """A stream of random numbers of its own, with a state that can be saved and restored."""
 
@@ -23,7 +29,10 @@ class Generator:
         self.manual_seed(67280421310721)
 
     def manual_seed(self, seed: int) -> Generator:
-        self._seed = int(seed)
+        number = int(seed)
+        if not -(2**63) <= number < 2**64:
+            raise ValueError("Overflow: a seed is at least -2**63 and less than 2**64")
+        self._seed = number
         self.numpy = np.random.Generator(np.random.PCG64(abs(self._seed)))
         return self
 
@@ -37,15 +46,42 @@ class Generator:
         return drawn
 
     def get_state(self) -> Tensor:
-        import pickle
+        """The state as bytes, which say nothing but where the stream is."""
+        now: Any = self.numpy.bit_generator.state
+        inner = now["state"]
+        spawned = self.numpy.bit_generator.seed_seq.n_children_spawned  # type: ignore[attr-defined]
+        numbers = (self._seed % 2**64, inner["state"], inner["inc"], now["uinteger"], spawned)
+        raw = b"".join(n.to_bytes(size, "little") for n, size in zip(numbers, STATE_SIZES))
+        flags = bytes([self._seed < 0, now["has_uint32"]])
+        return wrap(np.frombuffer(STATE_MAGIC + raw + flags, np.uint8).copy())
 
-        state = pickle.dumps((self._seed, self.numpy.bit_generator.state))
-        return wrap(np.frombuffer(state, np.uint8).copy())
-
-    def set_state(self, state: Tensor) -> Generator:
-        import pickle
-
-        self._seed, self.numpy.bit_generator.state = pickle.loads(state._array.tobytes())
+    def set_state(self, new_state: Tensor) -> Generator:
+        """Go on from a state that `get_state` gave; any other leaves the generator as it is."""
+        if not isinstance(new_state, Tensor) or new_state.dtype is not dtypes.uint8:
+            raise TypeError("RNG state must be a torch.ByteTensor, as get_state() returns it")
+        raw = bytes(new_state.cpu()._array.tobytes())
+        if len(raw) != STATE_SIZE or not raw.startswith(STATE_MAGIC) or max(raw[-2:]) > 1:
+            raise RuntimeError(
+                f"RNG state is wrong: {len(raw)} bytes that are not what get_state() of labtorch "
+                "returns"
+            )
+        numbers, at = [], len(STATE_MAGIC)
+        for size in STATE_SIZES:
+            numbers.append(int.from_bytes(raw[at : at + size], "little"))
+            at += size
+        seed, state, increment, spare, spawned = numbers
+        seed -= raw[-2] << 64
+        if not increment % 2:  # it would not be a PCG
+            raise RuntimeError("RNG state is wrong: its increment is even")
+        source = np.random.SeedSequence(abs(seed), n_children_spawned=spawned)
+        stream = np.random.Generator(np.random.PCG64(source))
+        stream.bit_generator.state = {
+            "bit_generator": "PCG64",
+            "state": {"state": state, "inc": increment},
+            "has_uint32": raw[-1],
+            "uinteger": spare,
+        }
+        self._seed, self.numpy = seed, stream
         return self
 
 
