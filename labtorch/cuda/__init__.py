@@ -89,7 +89,7 @@ def get_rng_state_all() -> list[_Tensor]:
     return [_random.get_rng_state() for _ in range(device_count())]
 
 
-def set_rng_state_all(new_states: Iterable[_Tensor]) -> None:
+def set_rng_state_all(new_states: list[_Tensor]) -> None:
     for each in new_states:
         _random.set_rng_state(each)
 

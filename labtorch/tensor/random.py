@@ -13,7 +13,6 @@ from labtorch.ops import elementwise
 from labtorch.tensor.creation import _like, _shape
 from labtorch.tensor.tensor import Tensor
 
-
 STATE_MAGIC = b"labtorch PCG64 1"
 # bytes of the seed, PCG64's state and increment, a spare uint32, and how many children were spawned
 STATE_SIZES = (8, 16, 16, 4, 4)
