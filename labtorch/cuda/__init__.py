@@ -11,7 +11,6 @@ from labtorch.backend.devices import device as _device
 from labtorch.backend.devices import library as _library
 from labtorch.cuda import amp
 from labtorch.tensor import random as _random
-from labtorch.tensor.tensor import Tensor as _Tensor
 from labtorch.tensor.typed import cuda_types as _cuda_types
 
 globals().update(_cuda_types())
@@ -73,25 +72,6 @@ def manual_seed(seed: int) -> None:
 
 
 manual_seed_all = manual_seed
-
-
-def get_rng_state(device: Any = "cuda") -> _Tensor:
-    """The state of the one stream, as `labtorch.get_rng_state` gives it."""
-    return _random.get_rng_state()
-
-
-def set_rng_state(new_state: _Tensor, device: Any = "cuda") -> None:
-    _random.set_rng_state(new_state)
-
-
-def get_rng_state_all() -> list[_Tensor]:
-    """A state for each GPU: all the same, as one stream serves all; none without a GPU."""
-    return [_random.get_rng_state() for _ in range(device_count())]
-
-
-def set_rng_state_all(new_states: list[_Tensor]) -> None:
-    for each in new_states:
-        _random.set_rng_state(each)
 
 
 # ---------------------------------------------------------------- memory

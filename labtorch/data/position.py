@@ -58,6 +58,10 @@ class Position:
                 "state_dict() returns it"
             )
         batches, begun, own = state["batches"], state["begun"], state["generators"]
+        if not (isinstance(begun, list) and isinstance(own, list)):
+            raise ValueError("begun and generators are lists of random states")
+        if not isinstance(state["workers"], dict):
+            raise ValueError("workers is a dict of random states by the numbers of workers")
         if type(batches) is not int or batches < 0:
             raise ValueError(f"batches is a count, not {batches!r}")
         many = len(self.generators)
@@ -66,8 +70,8 @@ class Position:
                 f"the state is of a DataLoader with {len(own)} generators of its own; this one has "
                 f"{many - 1}"
             )
-        for each in (*begun, *own):
-            Generator().set_state(each)  # refuses what is no state
+        for generator, each in (*zip(self.generators, begun), *zip(self.generators[1:], own)):
+            Generator(generator.device).set_state(each)  # refuses what is no state
         for number, each in state["workers"].items():
             if type(number) is not int or number < 0:
                 raise ValueError(f"a worker's number is a count, not {number!r}")

@@ -6,17 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from labtorch.backend import devices, dtypes
+from labtorch.backend import devices, dtypes, random_state
 from labtorch.engine.public import deliver
 from labtorch.engine.variable import wrap, wrap_new
 from labtorch.ops import elementwise
 from labtorch.tensor.creation import _like, _shape
 from labtorch.tensor.tensor import Tensor
-
-STATE_MAGIC = b"labtorch PCG64 1"
-# bytes of the seed, PCG64's state and increment, a spare uint32, and how many children were spawned
-STATE_SIZES = (8, 16, 16, 4, 4)
-STATE_SIZE = len(STATE_MAGIC) + sum(STATE_SIZES) + 2
 
 
 class Generator:
@@ -45,42 +40,14 @@ class Generator:
         return drawn
 
     def get_state(self) -> Tensor:
-        """The state as bytes, which say nothing but where the stream is."""
-        now: Any = self.numpy.bit_generator.state
-        inner = now["state"]
-        spawned = self.numpy.bit_generator.seed_seq.n_children_spawned  # type: ignore[attr-defined]
-        numbers = (self._seed % 2**64, inner["state"], inner["inc"], now["uinteger"], spawned)
-        raw = b"".join(n.to_bytes(size, "little") for n, size in zip(numbers, STATE_SIZES))
-        flags = bytes([self._seed < 0, now["has_uint32"]])
-        return wrap(np.frombuffer(STATE_MAGIC + raw + flags, np.uint8).copy())
+        """Where the stream is, as bytes."""
+        return wrap(np.frombuffer(random_state.encoded(self._seed, self.numpy), np.uint8).copy())
 
     def set_state(self, new_state: Tensor) -> Generator:
-        """Go on from a state that `get_state` gave; any other leaves the generator as it is."""
+        """Go on from what `get_state` gave; anything else leaves the generator as it is."""
         if not isinstance(new_state, Tensor) or new_state.dtype is not dtypes.uint8:
             raise TypeError("RNG state must be a torch.ByteTensor, as get_state() returns it")
-        raw = bytes(new_state.cpu()._array.tobytes())
-        if len(raw) != STATE_SIZE or not raw.startswith(STATE_MAGIC) or max(raw[-2:]) > 1:
-            raise RuntimeError(
-                f"RNG state is wrong: {len(raw)} bytes that are not what get_state() of labtorch "
-                "returns"
-            )
-        numbers, at = [], len(STATE_MAGIC)
-        for size in STATE_SIZES:
-            numbers.append(int.from_bytes(raw[at : at + size], "little"))
-            at += size
-        seed, state, increment, spare, spawned = numbers
-        seed -= raw[-2] << 64
-        if not increment % 2:  # it would not be a PCG
-            raise RuntimeError("RNG state is wrong: its increment is even")
-        source = np.random.SeedSequence(abs(seed), n_children_spawned=spawned)
-        stream = np.random.Generator(np.random.PCG64(source))
-        stream.bit_generator.state = {
-            "bit_generator": "PCG64",
-            "state": {"state": state, "inc": increment},
-            "has_uint32": raw[-1],
-            "uinteger": spare,
-        }
-        self._seed, self.numpy = seed, stream
+        self._seed, self.numpy = random_state.decoded(new_state.cpu()._array.tobytes())
         return self
 
 
