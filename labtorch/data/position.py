@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -84,7 +84,7 @@ class Position:
 
 def random_states() -> tuple:
     """The states of Python's, NumPy's and labtorch's streams: numbers, strings and a tensor."""
-    kind, keys, *rest = np.random.get_state()  # type: ignore[misc]
+    kind, keys, *rest = cast(tuple, np.random.get_state())
     return random.getstate(), (kind, keys.tolist(), *rest), get_rng_state()
 
 

@@ -135,7 +135,7 @@ class _Pickler(_Base):
             start // array.itemsize,
             tuple(array.shape),
             strides,
-            tensor.requires_grad and tensor.is_leaf,
+            tensor.requires_grad,
             OrderedDict(),
         )
 

@@ -123,7 +123,7 @@ def _complex(real: float, imag: float) -> complex:
     return complex(float(real), float(imag))
 
 
-def _bytes(text: str, encoding: str) -> bytes:
+def _bytes(text: str = "", encoding: str = "latin1") -> bytes:
     if encoding not in ("latin1", "latin-1"):
         raise pickle.UnpicklingError("load: bytes are written as latin1")
     return text.encode("latin1")
@@ -176,7 +176,7 @@ _KNOWN: dict[tuple[str, str], Any] = {
     UNTYPED: "untyped",
 }
 for _module in ("builtins", "__builtin__"):
-    for _make in (_dict, _set, _complex, _bytearray):
+    for _make in (_dict, _set, _complex, _bytes, _bytearray):
         _KNOWN[_module, _make.__name__[1:]] = _make
 _DTYPES = dtypes.BY_NAME | {"bfloat16": dtypes.bfloat16}
 

@@ -35,9 +35,9 @@ def read(file: Any, place: Callable[[str], str], weights_only: bool, mapped: str
     """The object that the archive holds; `mapped` is its path, if tensors stay on disk."""
     with _opened(file) as (archive, root):
         order = root + "byteorder"
-        little = order not in archive.namelist() or archive.read(order) == b"little"
+        little = order not in archive.namelist() or _content(archive, order) == b"little"
         storages = Storages(archive, root, "<" if little else ">", place, mapped)
-        pickled = io.BytesIO(archive.read(root + "data.pkl"))
+        pickled = io.BytesIO(_content(archive, root + "data.pkl"))
         try:
             return (Careful if weights_only else Trusting)(pickled, storages).load()
         except (UnpicklingError, RuntimeError):
@@ -52,7 +52,7 @@ def read(file: Any, place: Callable[[str], str], weights_only: bool, mapped: str
 def pickled_bytes(file: Any) -> bytes:
     """The pickle in the archive, unread."""
     with _opened(file) as (archive, root):
-        return archive.read(root + "data.pkl")
+        return _content(archive, root + "data.pkl")
 
 
 @contextmanager
@@ -61,10 +61,8 @@ def _opened(file: Any) -> Iterator[tuple[zipfile.ZipFile, str]]:
     start = file.tell()
     size = file.seek(0, os.SEEK_END) - start
     file.seek(start)
-    try:
+    with _damage():
         archive = zipfile.ZipFile(file)
-    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:
-        raise RuntimeError(f"load: the file is damaged or cut off: {error}") from None
     with archive:
         entries = archive.infolist()
         for each in entries:
@@ -80,10 +78,22 @@ def _opened(file: Any) -> Iterator[tuple[zipfile.ZipFile, str]]:
         pickles = [each.filename for each in entries if each.filename.endswith("data.pkl")]
         if len(pickles) != 1:
             raise RuntimeError("load: a file of torch.save holds one data.pkl; this one does not")
-        try:
-            yield archive, pickles[0][: -len("data.pkl")]
-        except (zipfile.BadZipFile, EOFError) as error:
-            raise RuntimeError(f"load: the file is damaged or cut off: {error}") from None
+        yield archive, pickles[0][: -len("data.pkl")]
+
+
+@contextmanager
+def _damage() -> Iterator[None]:
+    """What `zipfile` raises on bytes that make no sense, as one error."""
+    try:
+        yield
+    except (zipfile.BadZipFile, ValueError, OSError, EOFError, RuntimeError, struct.error) as error:
+        raise RuntimeError(f"load: the file is damaged or cut off: {error}") from None
+
+
+def _content(archive: zipfile.ZipFile, name: str) -> bytes:
+    """An entry, its checksum checked."""
+    with _damage():
+        return archive.read(name)
 
 
 class Storages:
@@ -113,7 +123,7 @@ class Storages:
             raise UnpicklingError(f"load: unknown reference {reprlib.repr(pid)}")
         if key not in self.bytes:
             self.bytes[key] = self._raw(key)
-        width = 1 if kind is UNTYPED else kind.itemsize
+        width = kind.itemsize if isinstance(kind, dtypes.dtype) else 1
         if self.bytes[key].size != count * width:
             raise RuntimeError(
                 f"load: storage '{key}' has {self.bytes[key].size} bytes, not "
@@ -127,8 +137,11 @@ class Storages:
         except KeyError:
             raise RuntimeError(f"load: the file has no storage '{key[:80]}'") from None
         if self.mapped is None or not info.file_size:
-            return np.frombuffer(bytearray(self.archive.read(info)), np.uint8)
-        with self.archive.open(info):  # checks the entry's own header, whose lengths are here
+            return np.frombuffer(bytearray(_content(self.archive, info.filename)), np.uint8)
+        with (
+            _damage(),
+            self.archive.open(info),
+        ):  # checks the entry's own header, whose lengths are here
             header: Any = self.archive.fp
             header.seek(info.header_offset + 26)
             name, extra = struct.unpack("<HH", header.read(4))
