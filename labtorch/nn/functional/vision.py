@@ -241,7 +241,9 @@ def grid_sample(
     flat = functions.reshape(input, (*input.shape[:2], -1))
     total: Any = None
     for offsets in itertools.product(TAPS[mode], repeat=n):
-        index, weight, valid = 0, None, True
+        index: Any = 0
+        weight: Any = None
+        valid: Any = True
         for x, m, offset in zip(places, spatial, offsets):
             low = lib.rint(x._array) if mode == "nearest" else lib.floor(x._array)
             at = low + offset
