@@ -248,7 +248,7 @@ def narrow(input, dim, start, length):
 
 @narrow.vjp("input", r"\bar x_{s : s + l} = \bar y")
 def _(g, input_shape, dim, start):
-    d = _dim(dim, len(input_shape))
+    d, start = _dim(dim, len(input_shape)), int(start)
     return pad_zeros(g, input_shape, d, start % max(input_shape[d], 1) if start < 0 else start)
 
 

@@ -78,6 +78,8 @@ class Translation:
             return getattr(labtorch, str(value).removeprefix("torch."))
         if isinstance(value, torch.device):
             return labtorch.device(self.device)
+        if value == "cpu":
+            return self.device
         plain = (bool, int, float, complex, str, slice, np.generic, np.ndarray, type(None))
         if isinstance(value, plain) or value is ...:
             return value
