@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -81,6 +82,8 @@ def apply(op: Op, args: tuple) -> Any:
 def _together(args: tuple) -> tuple | None:
     """The arguments with 0-d tensors of the CPU moved to the GPU of the others, as PyTorch allows;
     None where nothing is to be moved."""
+    if "cupy" not in sys.modules:
+        return None
     given = [each for each in args if isinstance(each, Variable)]
     gpu = next((x._array for x in given if not isinstance(x._array, ndarray)), None)
     if gpu is None or not any(isinstance(x._array, ndarray) and not x._array.ndim for x in given):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from labtorch.backend import devices
-from labtorch.backend.arrays import namespace
+from labtorch.backend.arrays import namespace, on_device_of
 from labtorch.tensor.random import Generator, stream_like
 from labtorch.tensor.tensor import Tensor
 
@@ -102,7 +102,7 @@ def eye_(tensor: Tensor) -> Tensor:
     """Ones on the diagonal of a matrix."""
     if tensor.ndim != 2:
         raise ValueError("Only tensors with 2 dimensions are supported")
-    return _fill(tensor, np.eye(*tensor._array.shape))
+    return _fill(tensor, on_device_of(np.eye(*tensor._array.shape), tensor._array))
 
 
 def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-
+from labtorch.backend.arrays import Array, namespace
+from labtorch.backend.fused import fused as fuse
 from labtorch.engine.variable import wrap
-from labtorch.optim.optimizer import Optimizer, check, check_lr, descend, number
+from labtorch.optim.optimizer import Optimizer, check, check_lr, constants, descend
 
-multiply, add = np.multiply, np.add
 WRITER = ("SGD.step()", None)  # who an error names where a saved parameter has changed
 
 
@@ -69,18 +68,29 @@ class SGD(Optimizer):
         return None
 
     def step_parameter(
-        self, group: dict[str, Any], state: dict[str, Any], w: np.ndarray, g: np.ndarray
+        self, group: dict[str, Any], state: dict[str, Any], w: Array, g: Array
     ) -> None:
         u, mu = g, group["momentum"]
         if mu:
-            s = self.scratch(w)
             buffer = state.get("momentum_buffer")
             if buffer is None:
                 b = g.copy()
                 state["momentum_buffer"] = wrap(b)
             else:
                 b = buffer._array
-                multiply(b, number(mu, w.dtype), b)
-                add(b, multiply(g, number(1 - group["dampening"], w.dtype), s), b)
-            u = add(g, multiply(b, number(mu, w.dtype), s), s) if group["nesterov"] else b
+                _keep_moving(b, g, self.scratch(w), *constants(w, mu, 1 - group["dampening"]))
+            u = _ahead(b, g, self.scratch(w), *constants(w, mu)) if group["nesterov"] else b
         descend(w, u, float(group["lr"]))
+
+
+@fuse
+def _keep_moving(b, g, s, mu, rest):
+    lib = namespace(b)
+    lib.multiply(b, mu, b)
+    lib.add(b, lib.multiply(g, rest, out=s), b)
+
+
+@fuse
+def _ahead(b, g, s, mu):
+    lib = namespace(b)
+    return lib.add(g, lib.multiply(b, mu, out=s), out=s)

@@ -117,7 +117,8 @@ def record_stream(self: Tensor, stream: Any) -> None:
 @method
 def apply_(self: Tensor, callable: Callable) -> Tensor:
     """Replace every element by what `callable` makes of it: slow, as it is in PyTorch."""
-    return map_(self, wrap(np.zeros((), self._array.dtype)), lambda x, _: callable(x))
+    nothing = wrap(np.zeros((), self._array.dtype))
+    return map_(self, nothing, lambda x, _: callable(x))
 
 
 @method
@@ -126,6 +127,8 @@ def map_(self: Tensor, tensor: Tensor, callable: Callable) -> Tensor:
     if self._requires_grad and local.thread.grad_enabled:
         check_writable(self, "map_")
         raise RuntimeError("apply_ and map_ cannot be differentiated: use tensor operators")
+    if not isinstance(self._array, np.ndarray):
+        raise TypeError("map_ and apply_ are only implemented on CPU tensors: use x.cpu()")
     other = np.broadcast_to(tensor._array, self._array.shape)
     for at in np.ndindex(self._array.shape):
         self._array[at] = callable(self._array[at].item(), other[at].item())
