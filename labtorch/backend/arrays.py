@@ -7,13 +7,14 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 Array = Any  # a numpy.ndarray or a cupy.ndarray
 
 
 def namespace(array: Array) -> ModuleType:
     """The library that `array` belongs to: `numpy`, or `cupy` for an array on a GPU."""
-    if isinstance(array, (np.ndarray, np.generic)):
+    if array.__class__ is ndarray or isinstance(array, (ndarray, np.generic)):
         return np
     return sys.modules["cupy"]
 

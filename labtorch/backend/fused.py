@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
+from numpy import ndarray
 
 enabled = os.environ.get("LABTORCH_FUSE", "1") != "0"
 
@@ -31,7 +31,7 @@ def fused(function: Callable) -> Callable:
     @functools.wraps(function)
     def call(*args: Any) -> Any:
         nonlocal kernel
-        if args[0].__class__ is np.ndarray:
+        if args[0].__class__ is ndarray:
             return function(*args)
         cupy = sys.modules.get("cupy")
         fuse = getattr(cupy, "fuse", None)  # a stand-in may have none

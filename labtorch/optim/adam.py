@@ -95,8 +95,8 @@ class Adam(Optimizer):
         largest = state["max_exp_avg_sq"]._array if group["amsgrad"] else None
         beta1, beta2 = self.beta1, self.beta2
         root2, rate = self._corrections(state["step"]._array, w)
-        k = constants(w, 1 - beta1, beta2, 1 - beta2, group["eps"] * root2)
-        _adam(w, g, m, v, largest, self.scratch(w), *k, rate)
+        k = constants(w, 1 - beta1, beta2, 1 - beta2)
+        _adam(w, g, m, v, largest, self.scratch(w), *k, *constants(w, group["eps"] * root2), rate)
 
     @staticmethod
     def _no_steps(group: dict[str, Any], w: Array) -> Array:
@@ -122,13 +122,14 @@ class Adam(Optimizer):
 @fuse
 def _adam(w, g, m, v, largest, s, rest1, beta2, rest2, eps, rate):
     lib = namespace(w)
+    add, multiply = lib.add, lib.multiply
     # m += (1 - beta1) (g - m), and the same for v with g^2
-    lib.add(m, lib.multiply(lib.subtract(g, m, out=s), rest1, out=s), m)
-    lib.multiply(v, beta2, v)
-    lib.add(v, lib.multiply(lib.multiply(g, g, out=s), rest2, out=s), v)
+    add(m, multiply(lib.subtract(g, m, out=s), rest1, out=s), m)
+    multiply(v, beta2, v)
+    add(v, multiply(multiply(g, g, out=s), rest2, out=s), v)
     if largest is not None:
         v = lib.maximum(largest, v, out=largest)
-    root = lib.add(lib.sqrt(v, out=s), eps, out=s)
+    root = add(lib.sqrt(v, out=s), eps, out=s)
     descend(w, lib.divide(m, root, out=s), rate, s)
 
 

@@ -31,6 +31,8 @@ from labtorch.engine.thread import local
 from labtorch.engine.variable import wrap
 from labtorch.tensor.tensor import RemovableHandle, Tensor
 
+ndarray, multiply, subtract = np.ndarray, np.multiply, np.subtract
+
 
 class _Required:
     def __repr__(self) -> str:
@@ -45,17 +47,15 @@ def constants(like: Array, *values: Any) -> Any:
 
     What is `fused` is handed its constants: where two meet inside, CuPy works in half precision.
     """
-    if like.__class__ is not np.ndarray:
-        return values
-    kind = like.dtype
-    return [number(each, kind) for each in values]
+    return _numbers(like.dtype, values) if like.__class__ is ndarray else values
 
 
 @functools.lru_cache(maxsize=1024)
-def number(value: float, dtype: np.dtype) -> np.ndarray:
-    """As a 0-d array: a ufunc takes one in half the time of a Python float."""
-    made = np.asarray(value, dtype)
-    made.flags.writeable = False
+def _numbers(dtype: np.dtype, values: tuple[float, ...]) -> list[np.ndarray]:
+    """As 0-d arrays: a ufunc takes one in half the time of a Python float."""
+    made = [np.asarray(value, dtype) for value in values]
+    for each in made:
+        each.flags.writeable = False
     return made
 
 
@@ -103,7 +103,7 @@ class Optimizer:
     def scratch(self, like: Array, slot: int = 0) -> Any:
         """An array for an intermediate result, shared by all parameters of this shape; None where
         there is no need of one, on a GPU."""
-        if like.__class__ is not np.ndarray:
+        if like.__class__ is not ndarray:
             return None
         key = (like.shape, like.dtype.num, slot)
         found = self._scratch.get(key)
@@ -384,12 +384,12 @@ def shrink(w: Array, by: Any) -> None:
 
 def descend(w: Array, u: Array, lr: Any, out: Any = None) -> None:
     """w <- w - lr u, in place; `out` may take lr u."""
-    if w.__class__ is not np.ndarray:
+    if w.__class__ is not ndarray:
         _descend(w, u, lr)
     elif w.size == 1:  # five times as fast on Python numbers, and rounded once instead of twice
         w.fill(w.item() - lr * u.item())
     else:
-        np.subtract(w, np.multiply(u, number(lr, w.dtype), out), w)
+        subtract(w, multiply(u, *_numbers(w.dtype, (lr,)), out), w)
 
 
 @fused
