@@ -1,7 +1,7 @@
 """Operations in which every rank of a group takes part.
 
-Before numbers are sent, the ranks compare what they were called with (a message of 16 bytes), so that
-a wrong shape on one rank is an error on all of them and not a wait or wrong numbers. With
+Before numbers are sent, the ranks compare what they were called with (a message of 16 bytes), so
+that a wrong shape on one rank is an error on all of them and not a wait or wrong numbers. With
 `async_op=True` there is nothing to wait for yet, and nothing is compared.
 """
 

@@ -55,7 +55,6 @@ from labtorch.nn.batchnorm import (
     LazyInstanceNorm2d,
     LazyInstanceNorm3d,
     LocalResponseNorm,
-    SyncBatchNorm,
 )
 from labtorch.nn.containers import (
     ModuleDict,
