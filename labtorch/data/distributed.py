@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sized
 from typing import Any
 
 from labtorch.data.sampler import Sampler
-from labtorch.distributed import group as groups
+from labtorch.distributed import groups
 from labtorch.tensor.random import Generator, randperm
 
 

@@ -24,7 +24,7 @@ from labtorch.distributed.collectives import (
     reduce_scatter_tensor,
     scatter,
 )
-from labtorch.distributed.group import (
+from labtorch.distributed.groups import (
     GroupMember,
     ProcessGroup,
     ReduceOp,

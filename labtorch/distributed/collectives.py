@@ -16,7 +16,7 @@ import numpy as np
 
 from labtorch.distributed import mpi
 from labtorch.distributed.buffers import buffer, fill
-from labtorch.distributed.group import ProcessGroup, ReduceOp, chosen
+from labtorch.distributed.groups import ProcessGroup, ReduceOp, chosen
 from labtorch.distributed.work import Work
 from labtorch.tensor.tensor import Tensor
 
@@ -101,7 +101,7 @@ def _several(tensors: Any, like: Tensor, n: int, what: str, argument: str) -> li
 def all_reduce(
     tensor: Tensor, op: str = ReduceOp.SUM, group: Any = None, async_op: bool = False
 ) -> Work | None:
-    r"""Replace `tensor` on every rank by the sum (or `op`) over the ranks, y = \\sum_r x_r."""
+    r"""Replace `tensor` on every rank by the sum (or `op`) over the ranks, y = \sum_r x_r."""
     group = chosen(group, "all_reduce")
     given = buffer(tensor, "all_reduce")
     numbers = _reducible(given, op, "all_reduce")

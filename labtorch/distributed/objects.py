@@ -12,7 +12,7 @@ import numpy as np
 
 from labtorch.distributed import mpi
 from labtorch.distributed.collectives import _root, agree
-from labtorch.distributed.group import ProcessGroup, chosen
+from labtorch.distributed.groups import ProcessGroup, chosen
 
 
 def _packed(obj: Any) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import Any
 from labtorch.distributed import mpi
 from labtorch.distributed.buffers import buffer, fill
 from labtorch.distributed.collectives import _root
-from labtorch.distributed.group import ProcessGroup, chosen
+from labtorch.distributed.groups import ProcessGroup, chosen
 from labtorch.distributed.work import Work
 from labtorch.tensor.tensor import Tensor
 
@@ -25,7 +25,8 @@ def isend(
     to = _peer(group, dst, group_dst, "dst")
     numbers = buffer(tensor, "send")
     request = group.comm.Isend(mpi.bytes_of(numbers), to, tag)
-    return Work(group, request, f"send to rank {group.ranks[to]}", lambda _, kept=numbers: None)
+    kept = [numbers]  # until they are sent
+    return Work(group, request, f"send to rank {group.ranks[to]}", lambda _: kept.clear())
 
 
 def send(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from labtorch.distributed.group import ProcessGroup
+from labtorch.distributed.groups import ProcessGroup
 
 
 class Work:

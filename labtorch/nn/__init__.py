@@ -8,6 +8,7 @@ from labtorch.nn import (
     functional,
     init,
     modules,
+    parallel,
     utils,
 )
 from labtorch.nn.activation import (
@@ -133,6 +134,7 @@ from labtorch.nn.padding import (
     ZeroPad2d,
     ZeroPad3d,
 )
+from labtorch.nn.parallel import DataParallel
 from labtorch.nn.parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
 from labtorch.nn.pooling import (
     AdaptiveAvgPool1d,
@@ -157,6 +159,7 @@ from labtorch.nn.pooling import (
     Unfold,
 )
 from labtorch.nn.recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNBase, RNNCell, RNNCellBase
+from labtorch.nn.syncbatchnorm import SyncBatchNorm
 from labtorch.nn.transformer import (
     Transformer,
     TransformerDecoder,
@@ -198,6 +201,7 @@ __all__ = [
     "CosineEmbeddingLoss",
     "CosineSimilarity",
     "CrossEntropyLoss",
+    "DataParallel",
     "Dropout",
     "Dropout1d",
     "Dropout2d",
@@ -295,6 +299,7 @@ __all__ = [
     "attention",
     "functional",
     "init",
+    "parallel",
     "utils",
 ]
 

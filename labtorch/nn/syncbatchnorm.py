@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import labtorch.distributed.group as groups
 from labtorch.autograd.function import Function
+from labtorch.distributed import groups
 from labtorch.engine.modes import no_grad
 from labtorch.nn.batchnorm import _BatchNorm, _NormBase
 from labtorch.nn.module import Module

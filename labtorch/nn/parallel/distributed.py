@@ -10,7 +10,7 @@ import numpy as np
 
 from labtorch.distributed import mpi
 from labtorch.distributed.collectives import agree, broadcast
-from labtorch.distributed.group import default_group
+from labtorch.distributed.groups import default_group
 from labtorch.distributed.objects import exchanged
 from labtorch.engine.modes import no_grad
 from labtorch.engine.thread import current
@@ -25,7 +25,7 @@ class DistributedDataParallel(Module):
     The parameters start as rank 0 has them. In a backward pass, each rank's gradients are combined
     with the others' before the optimiser sees them,
 
-        g = \\frac{\\sum_r n_r\\, g_r}{\\sum_r n_r},
+        g = \frac{\sum_r n_r\, g_r}{\sum_r n_r},
 
     where n_r counts the samples that rank r has seen: the size of its first input along `dim`. For
     a loss that is a mean over the samples this is the gradient of the mean over all of them, also
@@ -165,7 +165,6 @@ class DistributedDataParallel(Module):
                 self._copy_from(leader, tuple(self.module.buffers()))
             self.reducer.shadow(weight)
             last = leader
-        MPI = mpi.library()
         newest = np.array([self._passes, last])
         every = np.empty((self.process_group.size(), 2), newest.dtype)
         request = self.process_group.comm.Iallgather(newest, every)
@@ -174,7 +173,6 @@ class DistributedDataParallel(Module):
             int(every[every[:, 0].argmax(), 1]),
             (*self.module.parameters(), *self.module.buffers()),
         )
-        del MPI
         self._passes = 0
 
     _passes = 0  # in which this rank went on, inside join()

@@ -1,8 +1,8 @@
 """Gradients over the ranks, in buckets, while the backward pass still computes.
 
-Parameters stand in buckets in the reverse order of the model, which is about the order in which their
-gradients come. When the last gradient of a bucket is there, its sum over the ranks is started; the
-pass goes on meanwhile. Buckets are started in one order, the same on every rank.
+Parameters stand in buckets in the reverse order of the model, which is about the order in which
+their gradients come. When the last gradient of a bucket is there, its sum over the ranks is
+started; the pass goes on meanwhile. Buckets are started in one order, the same on every rank.
 
 A parameter's gradient is complete when every node that uses it has run: at the start of a pass the
 graph is searched for these nodes, from the loss, so that uses outside the model count as well.
@@ -18,7 +18,7 @@ import numpy as np
 
 from labtorch.backend import devices
 from labtorch.distributed import mpi
-from labtorch.distributed.group import ProcessGroup
+from labtorch.distributed.groups import ProcessGroup
 from labtorch.engine.node import Node
 from labtorch.engine.thread import after_backward, current
 from labtorch.engine.variable import Variable, wrap

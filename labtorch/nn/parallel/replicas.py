@@ -11,7 +11,8 @@ from labtorch.backend import devices
 from labtorch.engine.modes import set_grad_enabled
 from labtorch.engine.thread import current
 from labtorch.nn.module import Module
-from labtorch.tensor.functions import cat, chunk, stack
+from labtorch.ops.shape import cat, stack
+from labtorch.tensor.functions import chunk
 from labtorch.tensor.tensor import Tensor
 
 
