@@ -53,6 +53,13 @@ class Bucket:
         np.multiply(gradient.reshape(-1), self.numbers[-1], out=part)
         self.missing.discard(at)
 
+    def put_own(self, at: int) -> None:
+        """The gradient that the parameter has already; zero if it has none."""
+        own = self.parameters[at]._grad
+        if own is not None:
+            self.put(at, devices.move(own._array, devices.CPU))
+        self.missing.discard(at)
+
     def means(self) -> list[np.ndarray]:
         """The weighted mean over the ranks of each parameter's gradient."""
         weight = self.numbers[-1] if self.numbers[-1] else 1
@@ -119,7 +126,7 @@ class Reducer:
         uses = _uses(roots, self.places)
         if not uses and not self.unused:
             return  # another model's pass
-        lacking = [self.names[each] for each in self.places if each not in uses]
+        lacking = [name for each, name in self.names.items() if each not in uses]
         if lacking and not self.unused:
             self.disarm()
             raise RuntimeError(
@@ -138,10 +145,9 @@ class Reducer:
                 by_node.setdefault(node, []).append((index, parameter))
         for node, places in by_node.items():
             _listen(node, places, self)
-        for parameter in self.places:
+        for parameter, (bucket, at) in self.places.items():
             if parameter not in uses:
-                bucket, at = self.places[parameter]
-                bucket.missing.discard(at)
+                bucket.put_own(at)
         self._start_full()
         after_backward(current(), self.finish)
 
@@ -178,10 +184,7 @@ class Reducer:
             return
         for bucket in self.buckets:
             for at in list(bucket.missing):  # those that hooks have changed
-                leaf = bucket.parameters[at]
-                if leaf._grad is not None:
-                    bucket.put(at, devices.move(leaf._grad._array, devices.CPU))
-                bucket.missing.discard(at)
+                bucket.put_own(at)
         self._start_full()
         used = self._used_by_anyone()
         for bucket in self.buckets:
