@@ -341,7 +341,7 @@ def check_ranks_with_fewer_batches_join():
     optimizers = [torch.optim.SGD(each.parameters(), lr=0.1) for each in (model, other)]
     loss = nn.CrossEntropyLoss()
     with wrapped.join():
-        for k in range(r + 1):  # the last rank has the most
+        for _ in range(r + 1):  # the last rank has the most
             part = slice(4 * r, 4 * r + 4)
             optimizers[0].zero_grad()
             loss(wrapped(x[part]), y[part]).backward()

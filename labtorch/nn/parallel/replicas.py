@@ -37,23 +37,29 @@ def scatter(inputs: Any, target_gpus: Sequence[Any], dim: int = 0) -> Any:
 
 
 def replicate(network: Module, devices: Sequence[Any], detach: bool = False) -> list[Module]:
-    """A copy of `network` on each device; its parameters are copies that gradients go back from."""
-    return [_copy(network, to, detach, {}) for to in devices]
+    """A copy of `network` on each device; its parameters are copies that gradients go back from.
+
+    The first one has the parameters and buffers themselves if they are on its device already.
+    """
+    return [_copy(network, to, index > 0, detach, {}) for index, to in enumerate(devices)]
 
 
-def _copy(module: Module, to: Any, detach: bool, made: dict[int, Module]) -> Module:
+def _copy(module: Module, to: Any, always: bool, detach: bool, made: dict[int, Module]) -> Module:
     if id(module) in made:  # a module that stands in two places
         return made[id(module)]
     twin = made[id(module)] = copy.copy(module)
     twin.__dict__ = dict(module.__dict__)
 
     def moved(tensor: Tensor | None) -> Tensor | None:
-        return None if tensor is None else (tensor.detach() if detach else tensor).to(to)
+        if tensor is None:
+            return None
+        return (tensor.detach() if detach else tensor).to(to, copy=always)
 
     twin.__dict__["_parameters"] = {k: moved(v) for k, v in module._parameters.items()}
     twin.__dict__["_buffers"] = {k: moved(v) for k, v in module._buffers.items()}
     twin.__dict__["_modules"] = {
-        k: None if v is None else _copy(v, to, detach, made) for k, v in module._modules.items()
+        k: None if v is None else _copy(v, to, always, detach, made)
+        for k, v in module._modules.items()
     }
     return twin
 
