@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from labtorch.distributed import launched, mpi
+from labtorch.distributed import endings, launched, mpi
 
 BACKENDS = ("mpi", "gloo", "nccl")
 TIMEOUT = timedelta(minutes=30)
@@ -60,7 +60,7 @@ class GroupMember:
 class _State:
     def __init__(self) -> None:
         self.group: ProcessGroup | None = None
-        self.ending: mpi.Ending | None = None
+        self.ending: endings.InAScript | None = None
         self.backend = "mpi"
 
 
@@ -187,7 +187,7 @@ def init_process_group(
     world = mpi.World(seconds)
     _state.backend = name
     _state.group = GroupMember.WORLD = ProcessGroup(world, world.comm, range(world.size))
-    _state.ending = mpi.Ending(world)
+    _state.ending = endings.watched(world)
     atexit.register(_state.ending.farewell)
 
 

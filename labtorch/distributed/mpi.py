@@ -7,10 +7,8 @@ growing pauses; between two looks a rank listens for others that report their en
 
 from __future__ import annotations
 
-import sys
 import time
 import traceback
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,8 +17,8 @@ INSTALL = 'torch.distributed needs mpi4py and an MPI: pip install "labtorch[para
 FAST = 200  # looks without a pause: a small message between idle processors takes microseconds
 LONGEST_PAUSE = 1e-3  # seconds
 BETWEEN_NEWS = 0.05  # seconds
-GRACE = 2.0  # seconds in which what a rank took part in before it left may still arrive
-FAREWELL, FAILURE = 1, 2  # tags
+GRACE = 2.0  # seconds in which what an absent rank has sent may arrive, or it may return
+ABSENCE, RETURN, FAILURE = 1, 2, 3  # tags
 
 
 def library() -> Any:
@@ -43,14 +41,15 @@ class World:
         MPI = library()
         self.timeout = timeout
         self.lost: str | None = None  # why this world is of no more use
-        self.left: dict[int, float] = {}  # ranks that said farewell, and when that was heard
+        self.absent: dict[int, tuple[float, str]] = {}  # by rank: since when, and what it said
+        self.failed = False  # this rank itself, which may go on: in a notebook
         self.news: Any = None
         request, self.comm = self._meet(MPI.COMM_WORLD)
         self.wait(request, "init_process_group")
         request, news = self._meet(self.comm)
         self.wait(request, "init_process_group")
-        self.news = news
         self.rank, self.size = self.comm.Get_rank(), self.comm.Get_size()
+        self.news = news
 
     @staticmethod
     def _meet(comm: Any) -> tuple[Any, Any]:
@@ -61,10 +60,19 @@ class World:
         """Poll `request` to its end, and give MPI's status of it."""
         if self.lost is not None:
             raise Lost(self.lost)
+        self.goes_on()
         status = library().Status()
+        limit = self.timeout if timeout is None else timeout
+        try:
+            self._poll(request, status, what, limit)
+        except KeyboardInterrupt:
+            self.gives_up(f"rank {self.rank} was interrupted")
+            raise
+        return status
+
+    def _poll(self, request: Any, status: Any, what: str, limit: float) -> None:
         looks, begun = 0, time.monotonic()
         heard = begun
-        limit = self.timeout if timeout is None else timeout
         while not request.Test(status):
             looks += 1
             if looks < FAST:
@@ -75,13 +83,11 @@ class World:
                 heard = now
                 self._listen(what)
                 if now - begun > limit:
-                    self.lost = (
-                        f"{what} waited {limit:g} seconds for the other ranks: did each of them "
-                        "call it, as often as this one?"
-                    )
-                    raise Lost(self.lost)
-        return status
+                    why = f"waited {limit:g} seconds for the other ranks"
+                    self.gives_up(f"rank {self.rank} {why} in {what}")
+                    raise Lost(f"{what} {why}: did each of them call it, as often as this one?")
 
+    # ------------------------------------------------------------ what ranks tell each other
     def _listen(self, what: str) -> None:
         """Raise if another rank has failed, or has left this one waiting."""
         MPI = library()
@@ -90,70 +96,44 @@ class World:
             source, tag = status.Get_source(), status.Get_tag()
             text = self.news.recv(source=source, tag=tag)
             if tag == FAILURE:
-                self.lost = f"rank {source} failed while this one was in {what}: {text}"
-                raise Lost(self.lost)
-            self.left[source] = time.monotonic()
-        for source, heard in self.left.items():
-            if time.monotonic() - heard > GRACE:
-                self.lost = f"rank {source} has ended, and this one waits for it in {what}"
-                raise Lost(self.lost)
+                self.gives_up(text)
+                raise Lost(f"{text} (this rank was in {what})")
+            if tag == RETURN:
+                self.absent.pop(source, None)
+            else:
+                self.absent[source] = time.monotonic(), text
+        for source, (since, text) in self.absent.items():
+            if time.monotonic() - since > GRACE:
+                self.gives_up(f"rank {source} {text}")
+                raise Lost(f"rank {source} {text}, and this one waited for it in {what}")
 
     def tell(self, tag: int, text: str = "") -> None:
         """Tell all others, without waiting for them to hear."""
         for peer in range(self.size):
-            if peer != self.rank:
+            if self.news is not None and peer != self.rank:
                 self.news.isend(text, dest=peer, tag=tag)
 
+    def fails(self, error: BaseException) -> None:
+        """In a notebook: this rank has stopped, but may take part again in the next cell."""
+        if self.lost is None:
+            self.failed = True
+            self.tell(ABSENCE, f"failed: {last_line(error)}")
 
-class Ending:
-    """What a rank does when it ends: a failure ends the job, and nobody waits for one that left."""
+    def goes_on(self) -> None:
+        if self.failed:
+            self.failed = False
+            self.tell(RETURN)
 
-    def __init__(self, world: World) -> None:
-        self.world: World | None = world
-        self.shell: Any = None
-        self.excepthook: Callable[..., Any] = sys.excepthook
-        shell = sys.modules.get("IPython") and sys.modules["IPython"].get_ipython()
-        if shell:  # a notebook's process lives on after an error
-            self.shell = shell
-            shell.set_custom_exc((Exception,), self._in_a_notebook)
-        else:
-            sys.excepthook = self._uncaught
-
-    def _uncaught(self, kind: type[BaseException], error: BaseException, trace: Any) -> None:
-        world = self.world
-        if world is not None and world.size > 1:
-            print(f"rank {world.rank} of {world.size} failed:", file=sys.stderr)
-        self.excepthook(kind, error, trace)
-        if world is None or world.size == 1:
-            return
-        sys.stderr.flush()
-        sys.stdout.flush()
-        if not isinstance(error, Lost):
-            world.tell(FAILURE, _last_line(error))
-        time.sleep(1)  # seconds for the others to hear, and to say so
-        world.comm.Abort(1)
-
-    def _in_a_notebook(self, shell: Any, kind: Any, error: Any, trace: Any, offset: Any = None):
-        shell.showtraceback((kind, error, trace), tb_offset=offset)
-        if self.world is not None and not isinstance(error, Lost) and self.world.lost is None:
-            self.world.tell(FAILURE, _last_line(error))
-
-    def farewell(self) -> None:
-        """The program has ended; others that still count on this rank shall not wait for it."""
-        world, self.world = self.world, None
-        if world is not None and world.lost is None:
-            world.tell(FAREWELL)
-
-    def undo(self) -> None:
-        """The ranks part in peace."""
-        self.world = None
-        if self.shell is not None:
-            self.shell.set_custom_exc((), None)
-        elif sys.excepthook == self._uncaught:
-            sys.excepthook = self.excepthook
+    def gives_up(self, why: str) -> None:
+        """A message stays unanswered: from here on, the ranks would misunderstand each other."""
+        self.tell(FAILURE, why)
+        self.lost = (
+            f"the ranks have been out of step since one stopped in the middle ({why}); to begin "
+            "anew, call destroy_process_group() and init_process_group() on every rank"
+        )
 
 
-def _last_line(error: BaseException) -> str:
+def last_line(error: BaseException) -> str:
     return traceback.format_exception_only(error)[-1].strip()
 
 
