@@ -5,6 +5,8 @@ operations. MPI starts them and carries what they say:
 
     mpiexec -n 2 python train.py
 
+In a notebook, `cluster(n)` has ipyparallel start them.
+
 A rank that fails ends the job: the others are told, raise, and end too, within seconds.
 """
 
@@ -46,6 +48,7 @@ from labtorch.distributed.groups import (
     new_group,
 )
 from labtorch.distributed.launched import announce as _announce
+from labtorch.distributed.notebook import cluster
 from labtorch.distributed.objects import (
     all_gather_object,
     broadcast_object_list,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import atexit
 import importlib.util
+import os
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
+from labtorch.backend import threads
 from labtorch.distributed import endings, launched, mpi
 
 BACKENDS = ("mpi", "gloo", "nccl")
@@ -185,6 +187,7 @@ def init_process_group(
     seconds = (TIMEOUT if timeout is None else timeout).total_seconds()
     _agree(world_size if world_size > 0 else launched.claimed("WORLD_SIZE"), rank)
     world = mpi.World(seconds)
+    _share_processors()
     _state.backend = name
     _state.group = GroupMember.WORLD = ProcessGroup(world, world.comm, range(world.size))
     _state.ending = endings.watched(world)
@@ -203,6 +206,13 @@ def _agree(size: int | None, rank: int) -> None:
         )
     if rank >= 0 and rank != mine:
         raise RuntimeError(f"this process is rank {mine} of {started} to MPI, not rank {rank}")
+
+
+def _share_processors() -> None:
+    """The ranks on this computer split its processors; each alone would start threads for all."""
+    neighbours = launched.claimed("LOCAL_WORLD_SIZE") or 1
+    if neighbours > 1 and "OMP_NUM_THREADS" not in os.environ:
+        threads.set_num_threads(max(1, threads.get_num_threads() // neighbours))
 
 
 def destroy_process_group(group: Any = None) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import traceback
@@ -12,12 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from labtorch.distributed.notebook import mpiexec
+
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def mpiexec() -> str | None:
-    beside = Path(sys.executable).with_name("mpiexec")
-    return str(beside) if beside.exists() else shutil.which("mpiexec")
 
 
 def start(n: int, *command: str, **options: Any) -> subprocess.Popen[str]:

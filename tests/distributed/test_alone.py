@@ -120,3 +120,16 @@ def test_sync_batch_norm_in_one_process_is_batch_norm():
     with pytest.raises(ValueError, match="2D"):
         ours(torch.randn(3))
     assert np.isfinite(ours.eval()(x).detach().numpy()).all()
+
+
+def test_a_cluster_for_a_notebook_says_what_is_missing(monkeypatch):
+    from labtorch.distributed import notebook
+
+    with pytest.raises(ValueError, match="at least one rank"):
+        dist.cluster(0)
+    monkeypatch.setattr(notebook, "mpiexec", lambda: None)
+    with pytest.raises(RuntimeError, match=r"no mpiexec"):
+        dist.cluster(2)
+    monkeypatch.setitem(__import__("sys").modules, "ipyparallel", None)
+    with pytest.raises(RuntimeError, match=r'pip install "labtorch\[parallel\]"'):
+        dist.cluster(2)
