@@ -8,7 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 _DENSE = "all tensors are dense here; indices and values can be two tensors"
-_SPAWN = "Python's own multiprocessing starts processes; DataLoader(num_workers=n) loads in some"
+_SPAWN = (
+    "MPI starts ranks: mpiexec -n 2 python program.py; Python's own multiprocessing starts other "
+    "processes"
+)
 HINTS = {
     "sparse": _DENSE,
     "sparse_coo_tensor": _DENSE,
@@ -19,8 +22,6 @@ HINTS = {
     "multiprocessing": _SPAWN,
     "fx": "labtorch.observe.record() holds the graph of what ran",
     "export": "labtorch.observe.record() holds the graph of what ran",
-    "nn.DataParallel": "one process computes with one device here: use the model itself",
-    "nn.SyncBatchNorm": "one process computes here: nn.BatchNorm2d sees the whole batch",
     "quantize_per_tensor": "float16 is the smallest dtype of floating point: x.half()",
 }
 
