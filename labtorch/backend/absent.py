@@ -21,7 +21,6 @@ HINTS = {
     "export": "labtorch.observe.record() holds the graph of what ran",
     "nn.DataParallel": "one process computes with one device here: use the model itself",
     "nn.SyncBatchNorm": "one process computes here: nn.BatchNorm2d sees the whole batch",
-    "quantize_per_tensor": "float16 is the smallest dtype of floating point: x.half()",
 }
 
 
