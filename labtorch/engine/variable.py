@@ -77,7 +77,7 @@ INFERENCE = InferenceVersion()
 
 
 class NoArray(NotImplementedError):
-    """A tensor was asked for its array and holds none: it takes ops in its own way, `tensor.take`."""
+    """A tensor was asked for its array and holds none: it takes ops its own way, `tensor.take`."""
 
     def __init__(self, tensor: Variable, message: str) -> None:
         super().__init__(message)

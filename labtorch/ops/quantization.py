@@ -1,7 +1,7 @@
 r"""Numbers on a grid of integers: x = s (q - z), with a scale s and a zero point z.
 
-Layers compute on the integers: a product of codes is a sum of (x - z_x)(w - z_w) in integers, which
-is scaled back onto the grid of the result at its end. NumPy multiplies no matrices of int8, so these
+Layers compute on the integers: a product of codes is a sum of (x - z_x)(w - z_w) in integers, and
+only that sum is scaled onto the grid of the result. NumPy multiplies no matrices of int8, so the
 sums are taken in float32 where it holds them exactly (below 2^24), else in float64: the result is
 that of int32 accumulators, and no faster than float32. What is gained here is the size; speed comes
 with the exported model.
@@ -19,7 +19,7 @@ import numpy as np
 
 from labtorch.backend import dtypes, schemes
 from labtorch.backend.arrays import namespace
-from labtorch.engine.op import op
+from labtorch.engine.op import Op, op
 from labtorch.engine.public import FUNCTION, public
 from labtorch.ops import conv as float_conv
 
@@ -61,7 +61,7 @@ class Grid:
         return _along(lib.asarray(value, lib.float32), self.axis, array.ndim)
 
     def codes(self, x: Any) -> Any:
-        """The integers nearest to x, halves to even; what lies outside the grid goes to its edge."""
+        """The integers nearest to x, halves to even; what lies outside goes to the grid's edge."""
         lib = namespace(x)
         scaled = x * (lib.float32(1) / self.laid(self.scale, x))
         zero = self.laid(self.zero_point, x)

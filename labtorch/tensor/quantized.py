@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from labtorch.backend import devices, dtypes, schemes
+from labtorch.backend import dtypes, schemes
 from labtorch.engine import errors
 from labtorch.engine.apply import apply
 from labtorch.engine.op import Op
@@ -215,8 +215,8 @@ def _checked(name: str, x: Any, dtype: Any) -> None:
         )
     if dtype not in dtypes.QUANTIZED:
         raise RuntimeError(
-            f"{name}: {dtype!r} is not supported, a quantized dtype is torch.qint8, torch.quint8 or "
-            "torch.qint32"
+            f"{name}: {dtype!r} is not supported: quantized dtypes are torch.qint8, torch.quint8 "
+            "and torch.qint32"
         )
 
 
