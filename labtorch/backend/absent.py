@@ -24,10 +24,17 @@ HINTS = {
 }
 
 
-def explains(space: str, have: dict[str, Any], later: tuple[str, ...] = ()) -> Callable[[str], Any]:
+def explains(
+    space: str,
+    have: dict[str, Any],
+    later: tuple[str, ...] = (),
+    most: int = 3,
+    cutoff: float = 0.7,
+) -> Callable[[str], Any]:
     """A module's `__getattr__`, for names that `have`, its namespace, does not hold.
 
-    Submodules named in `later` are imported when they are first asked for.
+    Submodules named in `later` are imported when they are first asked for. At `most`
+    so many names are suggested, which are alike by `cutoff`, from 0 to 1.
     """
 
     def __getattr__(name: str) -> Any:
@@ -40,7 +47,7 @@ def explains(space: str, have: dict[str, Any], later: tuple[str, ...] = ()) -> C
                 message += f": {HINTS[path]}"
             else:
                 public = [each for each in (*have, *later) if not each.startswith("_")]
-                near = difflib.get_close_matches(name, public, 3, 0.7)
+                near = difflib.get_close_matches(name, public, most, cutoff)
                 message += f": is it {' or '.join(near)}?" if near else ""
         raise AttributeError(message, name=name)
 

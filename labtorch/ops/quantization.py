@@ -270,6 +270,21 @@ def quantized_linear_dynamic(input, weight, bias, input_grid, weight_grid, relu=
     return lib.maximum(y, 0, out=y) if relu else y
 
 
+@op(r"y_i = s_r\,(w_r - z_r),\; r = x_i")
+def quantized_embedding(input, weight, grid):
+    """Rows of codes w (rows, width) by their index, as floats; each row has a grid of its own."""
+    lib = namespace(weight)
+    if input.dtype.kind not in "iu":
+        raise RuntimeError(f"an embedding takes integers, not {input.dtype.name}")
+    if input.size and not 0 <= input.min() <= input.max() < len(weight):
+        raise IndexError(
+            f"index out of range in self: indices go from {input.min()} to {input.max()}, the "
+            f"table has {len(weight)} rows"
+        )
+    scale, zero = (lib.asarray(each)[input][..., None] for each in (grid.scale, grid.zero_point))
+    return (weight[input].astype(lib.float32) - zero) * scale
+
+
 def _quantized_conv(n: int) -> Op:
     @op(rf"y = \operatorname{{clamp}}({PRODUCT} + z_y)", name=f"quantized_conv{n}d")
     def conv(

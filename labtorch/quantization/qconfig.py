@@ -130,7 +130,9 @@ def get_default_qconfig(backend: str = "x86", version: int = 0) -> QConfig:
     on older processors; "qnnpack" has one scale for a whole weight.
     """
     _check(backend, version, (0,))
-    weight = default_weight_observer if backend == "qnnpack" else default_per_channel_weight_observer
+    weight = (
+        default_weight_observer if backend == "qnnpack" else default_per_channel_weight_observer
+    )
     halved = backend in ("x86", "fbgemm")
     return QConfig(HistogramObserver.with_args(reduce_range=halved), weight)
 
@@ -139,9 +141,9 @@ def get_default_qat_qconfig(backend: str = "x86", version: int = 1) -> QConfig:
     """The usual QConfig for training with fake quantizers; see `get_default_qconfig`."""
     _check(backend, version, (0, 1))
     maker: Any = FusedMovingAvgObsFakeQuantize if version else FakeQuantize
-    options: dict[str, Any] = {} if backend == "onednn" else {
-        "reduce_range": backend in ("x86", "fbgemm")
-    }
+    options: dict[str, Any] = (
+        {} if backend == "onednn" else {"reduce_range": backend in ("x86", "fbgemm")}
+    )
     activation = maker.with_args(
         observer=MovingAverageMinMaxObserver, quant_min=0, quant_max=255, **options
     )

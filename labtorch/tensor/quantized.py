@@ -20,7 +20,7 @@ from labtorch.engine.apply import apply
 from labtorch.engine.op import Op
 from labtorch.engine.public import FUNCTION, METHOD, ONLY_METHOD, public
 from labtorch.engine.variable import NoArray, wrap
-from labtorch.ops import activation, arithmetic, pooling, quantization, shape
+from labtorch.ops import activation, arithmetic, linear, pooling, quantization, shape
 from labtorch.ops.quantization import Grid
 from labtorch.tensor.creation import tensor
 from labtorch.tensor.tensor import Tensor
@@ -282,6 +282,30 @@ def on_grid(x: Tensor, grid: Grid) -> QuantizedTensor:
     return QuantizedTensor(apply(quantization.quantize, (x, grid)), grid)
 
 
+def from_parts(
+    codes: Tensor,
+    dtype: dtypes.dtype,
+    scheme: schemes.qscheme,
+    scale: Any,
+    zero: Any,
+    axis: Any = 0,
+) -> QuantizedTensor:
+    """Integers on a grid that a file tells of, which is checked."""
+    if not isinstance(scheme, schemes.qscheme):
+        raise TypeError(f"{scheme!r} is no scheme such as per_tensor_affine")
+    if not scheme.per_channel:
+        grid = Grid(float(scale), int(zero), dtype)
+    else:
+        if not (isinstance(scale, Tensor) and isinstance(zero, Tensor) and type(axis) is int):
+            raise TypeError("scales and zero points per channel are tensors, the axis an int")
+        floats = zero.is_floating_point()  # PyTorch's files do not tell by the scheme
+        kinds = (np.float32, np.float32) if floats else (np.float64, np.int64)
+        given = (scale._array, zero._array)
+        axis = quantization.channel_axis("load", axis, codes, *given)
+        grid = Grid(*(np.array(each, kind) for each, kind in zip(given, kinds)), dtype, axis)
+    return QuantizedTensor(codes, _checked_grid("load", grid))
+
+
 def dynamic_grid(x: Tensor, dtype: dtypes.dtype, reduce_range: bool) -> Grid:
     """The grid from the smallest to the largest value of x, 0 among them.
 
@@ -449,6 +473,33 @@ def pair(
     return QuantizedTensor(apply(quantization.quantized_pair, args), target)
 
 
+def shifted(x: QuantizedTensor, by: float) -> QuantizedTensor:
+    """x + by: the same codes on a grid that is shifted, and widened where it would end too soon."""
+    grid = _uniform("add_scalar", x)
+    low, high = grid.limits
+    zero = grid.zero_point - int(np.rint(by / grid.scale))
+    if low <= zero <= high:
+        return QuantizedTensor(x.codes, Grid(grid.scale, zero, grid.dtype))
+    reach = high - zero if zero < low else zero - low
+    target = Grid(reach / (high - low) * grid.scale, low if zero < low else high, grid.dtype)
+    there = Grid(grid.scale, zero, grid.dtype)  # the same codes, read so, are the sums
+    return QuantizedTensor(apply(quantization.requantize, (x.codes, there, target)), target)
+
+
+def stretched(x: QuantizedTensor, by: float) -> QuantizedTensor:
+    """x by: the same codes on a grid that is stretched, and mirrored if `by` is negative."""
+    grid = _uniform("mul_scalar", x)
+    low, high = grid.limits
+    if by == 0:
+        return QuantizedTensor(x.codes * 0, Grid(1.0, 0, grid.dtype))
+    if by > 0:
+        return QuantizedTensor(x.codes, Grid(grid.scale * by, grid.zero_point, grid.dtype))
+    mirrored = x.codes.bitwise_not()  # high - q + low, in two's complement and without a sign
+    return QuantizedTensor(
+        mirrored, Grid(-by * grid.scale, high - grid.zero_point + low, grid.dtype)
+    )
+
+
 def joined(tensors: Any, dim: int, target: Grid | None = None) -> QuantizedTensor:
     """Concatenated codes, those on other grids brought onto `target`, or onto the first's."""
     grids = [_grid("cat", each, False) for each in tensors]
@@ -486,7 +537,24 @@ def _bounded(op: Op, scale: float, zero_point: int, x: QuantizedTensor) -> Quant
     return through(x, op.forward, grid)
 
 
+def _linear(x: Any, weight: Any, bias: Any = None) -> Tensor:
+    """Floats times a quantized weight: x is laid on a grid of its own range, and its integers are
+    multiplied. Half of the codes are used, as FBGEMM does by default."""
+    if not isinstance(weight, QuantizedTensor) or isinstance(x, QuantizedTensor):
+        raise errors.located(
+            NotImplementedError(
+                "Could not run 'linear' with arguments from the 'QuantizedCPU' backend: a product "
+                "of quantized tensors needs a grid for its result, which nn.quantized.Linear has; "
+                "x.dequantize() gives the floats to compute with"
+            )
+        )
+    laid = quantize_per_tensor_dynamic(x, dtypes.quint8, True)
+    operands = laid.codes, weight.codes, bias, laid.grid, weight.grid
+    return apply(quantization.quantized_linear_dynamic, operands)
+
+
 _FORMS: dict[Op, Callable] = {
+    linear.linear: _linear,
     activation.relu: _relu,
     activation.hardtanh: _clamped,
     arithmetic.clamp: _clamped,
