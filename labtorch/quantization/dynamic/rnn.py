@@ -13,6 +13,7 @@ from labtorch.nn import recurrent
 from labtorch.nn.containers import ModuleList
 from labtorch.nn.functional.recurrent import STEPS
 from labtorch.nn.module import Module
+from labtorch.nn.utils.parametrize import type_before_parametrizations
 from labtorch.ops.shape import cat, narrow
 from labtorch.ops.unrolled import unrolled
 from labtorch.quantization.dynamic.linear import product, weight_as
@@ -51,7 +52,7 @@ def _checked(value: Any, old: tuple) -> tuple:
     if not isinstance(value, (tuple, list)) or len(value) != len(old):
         raise TypeError(f"should be {len(old)} tensors: weights, then biases")
     half = len(old) // 2
-    weights = []
+    weights: list[Tensor] = []
     for given, own in zip(value[:half], old[:half]):
         if getattr(given, "is_quantized", False) or not isinstance(given, Tensor):
             weights.append(checked_weight(given, own.shape))
@@ -176,7 +177,7 @@ class RNNBase(recurrent.RNNBase):
     def from_float(cls, mod: Any, use_precomputed_fake_quant: bool = False) -> Any:
         """The dynamically quantized form of an `nn.LSTM` or `nn.GRU` with a qconfig."""
         name = f"nn.quantized.dynamic.{cls.__name__}"
-        if type(mod) is not cls._FLOAT_MODULE:
+        if type_before_parametrizations(mod) is not cls._FLOAT_MODULE:
             raise AssertionError(
                 f"{name}.from_float only works for nn.LSTM and nn.GRU, got {type(mod)}"
             )
@@ -262,12 +263,12 @@ class RNNCellBase(Stated, recurrent.RNNCellBase):
 
         return take
 
-    @property
-    def weight_ih(self) -> Tensor:
+    @property  # type: ignore[override]  # not parameters here
+    def weight_ih(self) -> Any:
         return _usable(self._pairs[0][0])
 
-    @property
-    def weight_hh(self) -> Tensor:
+    @property  # type: ignore[override]
+    def weight_hh(self) -> Any:
         return _usable(self._pairs[1][0])
 
     @property
@@ -282,7 +283,7 @@ class RNNCellBase(Stated, recurrent.RNNCellBase):
     def from_float(cls, mod: Any, use_precomputed_fake_quant: bool = False) -> Any:
         """The dynamically quantized form of a cell with a qconfig."""
         name = f"nn.quantized.dynamic.{cls.__name__}"
-        if type(mod) is not cls._FLOAT_MODULE:
+        if type_before_parametrizations(mod) is not cls._FLOAT_MODULE:
             raise AssertionError(
                 f"{name}.from_float only works for nn.{cls.__name__}, got {type(mod)}"
             )
