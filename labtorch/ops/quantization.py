@@ -129,7 +129,9 @@ def requantize(input, grid, target):
 def _inside(x: Any, scale: Any, zero: Any, low: int, high: int) -> tuple[Any, Any]:
     """The level of each x on the grid before it is cut, and where it need not be cut."""
     lib = namespace(x)
-    level = lib.rint(x * (lib.float32(1) / scale)) + zero
+    scaled = x * (lib.float32(1) / scale)
+    whole = not (zero - lib.rint(zero)).any()  # a zero point between integers shifts the rounding
+    level = lib.rint(scaled) + zero if whole else lib.rint(scaled + zero)
     return level, (level >= low) & (level <= high)
 
 
@@ -150,6 +152,8 @@ def _check_levels(name: str, x: Any, zero_point: Any, low: int, high: int) -> No
             f"`quant_min` should be less than or equal to `quant_max`, but {low} > {high}"
         )
     zero = np.asarray(zero_point)
+    if zero.dtype.kind == "f" and zero.ndim:  # may lie anywhere, as those of embeddings do
+        return
     if zero.size and not low <= int(zero.min()) <= int(zero.max()) <= high:
         raise RuntimeError(
             f"`zero_point` must be between `quant_min` ({low}) and `quant_max` ({high}), but got "

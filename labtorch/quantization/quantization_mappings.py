@@ -35,8 +35,6 @@ DEFAULT_STATIC_QUANT_MODULE_MAPPINGS: dict[type, Any] = {
     nn.Linear: quantized.Linear,
     NonDynamicallyQuantizableLinear: quantized.Linear,
     nn.ReLU6: quantized.ReLU6,
-    nn.Sigmoid: quantized.Sigmoid,
-    nn.Softmax: quantized.Softmax,
     quantized.FloatFunctional: quantized.QFunctional,
     intrinsic.BNReLU2d: quantized.BNReLU2d,
     intrinsic.BNReLU3d: quantized.BNReLU3d,

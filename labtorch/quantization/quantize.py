@@ -114,7 +114,7 @@ def _add_observers(module: Any, leaves: set[type], whole: Iterable[type], custom
                 child.activation_post_process = child.qconfig.activation()
         elif isinstance(child, _FusedModule) or kind in whole:
             _attach(child)
-        elif kind in DEFAULT_MODULE_TO_ACT_POST_PROCESS:
+        elif child.training and kind in DEFAULT_MODULE_TO_ACT_POST_PROCESS:
             _attach(child, DEFAULT_MODULE_TO_ACT_POST_PROCESS[kind])
         elif kind in custom and getattr(child, "qconfig", None) is not None:
             setattr(module, name, custom[kind].from_float(child))

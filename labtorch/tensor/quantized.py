@@ -302,7 +302,8 @@ def from_parts(
         kinds = (np.float32, np.float32) if floats else (np.float64, np.int64)
         given = (scale._array, zero._array)
         axis = quantization.channel_axis("load", axis, codes, *given)
-        grid = Grid(*(np.array(each, kind) for each, kind in zip(given, kinds)), dtype, axis)
+        scales, zeros = (np.array(each, kind) for each, kind in zip(given, kinds))
+        grid = Grid(scales, zeros, dtype, axis)
     return QuantizedTensor(codes, _checked_grid("load", grid))
 
 

@@ -263,12 +263,12 @@ class RNNCellBase(Stated, recurrent.RNNCellBase):
 
         return take
 
-    @property  # type: ignore[override]  # not parameters here
-    def weight_ih(self) -> Any:
+    @property
+    def weight_ih(self) -> Any:  # type: ignore[override]
         return _usable(self._pairs[0][0])
 
-    @property  # type: ignore[override]
-    def weight_hh(self) -> Any:
+    @property
+    def weight_hh(self) -> Any:  # type: ignore[override]
         return _usable(self._pairs[1][0])
 
     @property
@@ -310,8 +310,14 @@ class LSTMCell(RNNCellBase, recurrent.LSTMCell):
 
     _FLOAT_MODULE = recurrent.LSTMCell
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        RNNCellBase.__init__(self, *args, num_chunks=4, **kwargs)
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        dtype: dtypes.dtype = dtypes.qint8,
+    ) -> None:
+        RNNCellBase.__init__(self, input_size, hidden_size, bias, 4, dtype)
 
 
 class GRUCell(RNNCellBase, recurrent.GRUCell):

@@ -136,7 +136,7 @@ class _ConvBnNd(WithNorm, layers._ConvNd):
         layer = layers.checked(cls, mod, cls._FLOAT_MODULE)
         bn = mod[1]
         made = cls(
-            *layers.conv_arguments(layer), bn.eps, bn.momentum, not mod.training, mod.qconfig
+            **layers.conv_arguments(layer), eps=bn.eps, momentum=bn.momentum, qconfig=mod.qconfig
         )
         return made._with_norm_of(layer, mod)
 
@@ -144,39 +144,39 @@ class _ConvBnNd(WithNorm, layers._ConvNd):
 class ConvBn1d(_ConvBnNd, layers.Conv1d):
     """Conv1d, BatchNorm1d."""
 
-    _FLOAT_MODULE = (intrinsic.ConvBn1d,)
+    _FLOAT_MODULE: tuple[type, ...] = (intrinsic.ConvBn1d,)
 
 
 class ConvBn2d(_ConvBnNd, layers.Conv2d):
     """Conv2d, BatchNorm2d."""
 
-    _FLOAT_MODULE = (intrinsic.ConvBn2d,)
+    _FLOAT_MODULE: tuple[type, ...] = (intrinsic.ConvBn2d,)
 
 
 class ConvBn3d(_ConvBnNd, layers.Conv3d):
     """Conv3d, BatchNorm3d."""
 
-    _FLOAT_MODULE = (intrinsic.ConvBn3d,)
+    _FLOAT_MODULE: tuple[type, ...] = (intrinsic.ConvBn3d,)
 
 
 class ConvBnReLU1d(ConvBn1d):
     """Conv1d, BatchNorm1d, ReLU."""
 
-    _FLOAT_MODULE = (intrinsic.ConvBnReLU1d,)
+    _FLOAT_MODULE: tuple[type, ...] = (intrinsic.ConvBnReLU1d,)
     relu = True
 
 
 class ConvBnReLU2d(ConvBn2d):
     """Conv2d, BatchNorm2d, ReLU."""
 
-    _FLOAT_MODULE = (intrinsic.ConvBnReLU2d,)
+    _FLOAT_MODULE: tuple[type, ...] = (intrinsic.ConvBnReLU2d,)
     relu = True
 
 
 class ConvBnReLU3d(ConvBn3d):
     """Conv3d, BatchNorm3d, ReLU."""
 
-    _FLOAT_MODULE = (intrinsic.ConvBnReLU3d,)
+    _FLOAT_MODULE: tuple[type, ...] = (intrinsic.ConvBnReLU3d,)
     relu = True
 
 

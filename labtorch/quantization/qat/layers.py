@@ -85,19 +85,15 @@ def shared(made: Any, layer: Any) -> Any:
     return made.train(layer.training)
 
 
-def conv_arguments(layer: Any) -> tuple:
+CONV_ARGUMENTS = """
+    in_channels out_channels kernel_size stride padding dilation groups padding_mode
+""".split()
+
+
+def conv_arguments(layer: Any) -> dict[str, Any]:
     """What a convolution was made with."""
-    return (
-        layer.in_channels,
-        layer.out_channels,
-        layer.kernel_size,
-        layer.stride,
-        layer.padding,
-        layer.dilation,
-        layer.groups,
-        layer.bias is not None,
-        layer.padding_mode,
-    )
+    given = {name: getattr(layer, name) for name in CONV_ARGUMENTS}
+    return given | {"bias": layer.bias is not None}
 
 
 class _ConvNd(FakeQuantized, conv._ConvNd):
@@ -144,38 +140,38 @@ class _ConvNd(FakeQuantized, conv._ConvNd):
     def from_float(cls, mod: Any, use_precomputed_fake_quant: bool = False) -> Any:
         """The form for training of a convolution with a qconfig; parameters are shared."""
         layer = checked(cls, mod, cls._FLOAT_MODULE)
-        return shared(cls(*conv_arguments(layer), qconfig=mod.qconfig), layer)
+        return shared(cls(**conv_arguments(layer), qconfig=mod.qconfig), layer)
 
     def to_float(self) -> Any:
         """The float convolution with the same parameters."""
-        return shared(self._FLOAT_CONV_MODULE(*conv_arguments(self)), self)
+        return shared(self._FLOAT_CONV_MODULE(**conv_arguments(self)), self)
 
 
 class Conv1d(_ConvNd, conv.Conv1d):
     """`nn.Conv1d` whose weight is rounded to its grid in forward."""
 
-    _FLOAT_MODULE = (conv.Conv1d,)
+    _FLOAT_MODULE: tuple[type, ...] = (conv.Conv1d,)
     _FLOAT_CONV_MODULE = conv.Conv1d
 
 
 class Conv2d(_ConvNd, conv.Conv2d):
     """`nn.Conv2d` whose weight is rounded to its grid in forward."""
 
-    _FLOAT_MODULE = (conv.Conv2d,)
+    _FLOAT_MODULE: tuple[type, ...] = (conv.Conv2d,)
     _FLOAT_CONV_MODULE = conv.Conv2d
 
 
 class Conv3d(_ConvNd, conv.Conv3d):
     """`nn.Conv3d` whose weight is rounded to its grid in forward."""
 
-    _FLOAT_MODULE = (conv.Conv3d,)
+    _FLOAT_MODULE: tuple[type, ...] = (conv.Conv3d,)
     _FLOAT_CONV_MODULE = conv.Conv3d
 
 
 class ConvReLU1d(Conv1d):
     """`Conv1d` and ReLU."""
 
-    _FLOAT_MODULE = (intrinsic.ConvReLU1d,)
+    _FLOAT_MODULE: tuple[type, ...] = (intrinsic.ConvReLU1d,)
 
     def forward(self, input: Tensor) -> Tensor:
         return F.relu(super().forward(input))
@@ -184,7 +180,7 @@ class ConvReLU1d(Conv1d):
 class ConvReLU2d(Conv2d):
     """`Conv2d` and ReLU."""
 
-    _FLOAT_MODULE = (intrinsic.ConvReLU2d,)
+    _FLOAT_MODULE: tuple[type, ...] = (intrinsic.ConvReLU2d,)
 
     def forward(self, input: Tensor) -> Tensor:
         return F.relu(super().forward(input))
@@ -193,7 +189,7 @@ class ConvReLU2d(Conv2d):
 class ConvReLU3d(Conv3d):
     """`Conv3d` and ReLU."""
 
-    _FLOAT_MODULE = (intrinsic.ConvReLU3d,)
+    _FLOAT_MODULE: tuple[type, ...] = (intrinsic.ConvReLU3d,)
 
     def forward(self, input: Tensor) -> Tensor:
         return F.relu(super().forward(input))

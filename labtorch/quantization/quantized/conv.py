@@ -47,7 +47,7 @@ class _ConvNd(OnGrid, float_conv._ConvNd):
     def _weight_bias(self) -> tuple[QuantizedTensor, Tensor | None]:
         return self._weight, self._bias
 
-    def weight(self) -> QuantizedTensor:
+    def weight(self) -> QuantizedTensor:  # type: ignore[override]  # no parameter here
         """The weight (out_channels, in_channels / groups, *kernel_size), quantized."""
         return self._weight
 
@@ -123,18 +123,18 @@ class Conv1d(_ConvNd):
     """`nn.Conv1d` on integers: quantized x (N, C, L)."""
 
     n = 1
-    _FLOAT_MODULE = (float_conv.Conv1d,)
+    _FLOAT_MODULE: tuple[type, ...] = (float_conv.Conv1d,)
 
 
 class Conv2d(_ConvNd):
     """`nn.Conv2d` on integers: quantized x (N, C, H, W)."""
 
     n = 2
-    _FLOAT_MODULE = (float_conv.Conv2d,)
+    _FLOAT_MODULE: tuple[type, ...] = (float_conv.Conv2d,)
 
 
 class Conv3d(_ConvNd):
     """`nn.Conv3d` on integers: quantized x (N, C, D, H, W)."""
 
     n = 3
-    _FLOAT_MODULE = (float_conv.Conv3d,)
+    _FLOAT_MODULE: tuple[type, ...] = (float_conv.Conv3d,)

@@ -76,7 +76,7 @@ class LinearPackedParams(Stated):
         if not isinstance(value, (tuple, list)) or len(value) != 2:
             raise TypeError("should be a pair of a weight and a bias")
         kind = dtypes.qint8 if getattr(value[0], "is_quantized", False) else dtypes.float16
-        pair = self._checked(*value, kind, tuple(self._weight.shape))
+        pair = self._checked(value[0], value[1], kind, tuple(self._weight.shape))
 
         def take() -> None:
             self._weight, self._bias = pair
