@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from labtorch.backend import dtypes, schemes
-from labtorch.backend.arrays import namespace
+from labtorch.backend.arrays import is_array, namespace
 from labtorch.engine.op import Op, op
 from labtorch.engine.public import FUNCTION, public
 from labtorch.ops import conv as float_conv
@@ -151,13 +151,14 @@ def _check_levels(name: str, x: Any, zero_point: Any, low: int, high: int) -> No
         raise RuntimeError(
             f"`quant_min` should be less than or equal to `quant_max`, but {low} > {high}"
         )
-    zero = np.asarray(zero_point)
-    if zero.dtype.kind == "f" and zero.ndim:  # may lie anywhere, as those of embeddings do
+    zero = zero_point if is_array(zero_point) else np.asarray(zero_point)
+    if not zero.size or zero.dtype.kind == "f" and zero.ndim:  # of embeddings: may lie anywhere
         return
-    if zero.size and not low <= int(zero.min()) <= int(zero.max()) <= high:
+    least, most = int(zero.min()), int(zero.max())
+    if not low <= least <= most <= high:
         raise RuntimeError(
             f"`zero_point` must be between `quant_min` ({low}) and `quant_max` ({high}), but got "
-            f"{zero.min() if zero.min() < low else zero.max()}"
+            f"{least if least < low else most}"
         )
 
 
@@ -248,7 +249,8 @@ def _centred(input: Any, weight: Any, of: Grid, by: Grid) -> tuple[Any, Any]:
     low, high = of.limits
     furthest = max(high - of.zero_point, of.zero_point - low)
     rows = namespace(w).abs(w).reshape((len(w), -1)).sum(1, dtype=np.float64)
-    kind = np.dtype("float32" if furthest * rows.max(initial=0) < EXACT else "float64")
+    largest = float(rows.max()) if rows.size else 0.0
+    kind = np.dtype("float32" if furthest * largest < EXACT else "float64")
     return of.centred(input, kind), w.astype(kind, copy=False)
 
 

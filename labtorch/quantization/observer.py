@@ -190,7 +190,8 @@ class UniformQuantizationObserverBase(Resizing, ObserverBase):
 
     def keep(self, least: Any, most: Any) -> None:
         """Remember a range."""
-        self.min_val, self.max_val = wrap(np.asarray(least)), wrap(np.asarray(most))
+        lib = namespace(least)
+        self.min_val, self.max_val = wrap(lib.asarray(least)), wrap(lib.asarray(most))
 
     def saw_nothing(self) -> bool:
         least, most = self.min_val._array, self.max_val._array
@@ -506,16 +507,16 @@ class HistogramObserver(UniformQuantizationObserverBase):
             return self._calculate_qparams(self.min_val, self.max_val)
         first, last = self._best_bins()
         least, most = self.min_val._array, self.max_val._array
-        width = (most - least) / np.float32(self.bins)
+        lib, width = namespace(least), (most - least) / np.float32(self.bins)
         return self._calculate_qparams(
-            wrap(np.asarray(least + width * np.float32(first))),
-            wrap(np.asarray(least + width * np.float32(last + 1))),
+            wrap(lib.asarray(least + width * np.float32(first))),
+            wrap(lib.asarray(least + width * np.float32(last + 1))),
         )
 
     def _best_bins(self) -> tuple[int, int]:
         """The first and the last bin of the range with the least error."""
         total = float(self.histogram._array.sum())
-        below = np.cumsum(self.histogram._array, dtype=np.float64).astype(np.float32).tolist()
+        below = self.histogram._array.cumsum(dtype=np.float64).astype(np.float32).tolist()
         step, low, high = 1e-5, 0.0, 1.0
         first, last, least = 0, self.bins - 1, np.inf
         while low < high:

@@ -262,7 +262,7 @@ def quantize_per_channel(
     Zero points of a floating dtype may lie between the integers (as embeddings use them).
     """
     _checked("quantize_per_channel", input, dtype)
-    given = scales._array, zero_points._array
+    given = scales.cpu()._array, zero_points.cpu()._array  # a grid is on the host
     axis = quantization.channel_axis("quantize_per_channel", axis, input, *given)
     floats = zero_points.is_floating_point()
     kinds = (np.float32, np.float32) if floats else (np.float64, np.int64)
@@ -300,7 +300,7 @@ def from_parts(
             raise TypeError("scales and zero points per channel are tensors, the axis an int")
         floats = zero.is_floating_point()  # PyTorch's files do not tell by the scheme
         kinds = (np.float32, np.float32) if floats else (np.float64, np.int64)
-        given = (scale._array, zero._array)
+        given = (scale.cpu()._array, zero.cpu()._array)
         axis = quantization.channel_axis("load", axis, codes, *given)
         scales, zeros = (np.array(each, kind) for each, kind in zip(given, kinds))
         grid = Grid(scales, zeros, dtype, axis)
