@@ -152,6 +152,7 @@ from labtorch.quantization.quantize import (
     quantize_qat,
     swap_module,
 )
+from labtorch.quantization.report import Report, report
 from labtorch.quantization.stubs import DeQuantStub, QuantStub, QuantWrapper
 
 if not _TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 import numpy as np
@@ -71,17 +70,8 @@ def trained(digits: tuple) -> Any:
     return train(CNN(), digits, epochs=5).eval()
 
 
-def accuracy(model: Any, digits: tuple) -> float:
-    """In points, on the digits held out."""
-    images, targets = (each[TRAINED:] for each in digits)
-    with torch.no_grad():
-        return 100 * float((model(images).argmax(1) == targets).float().mean())
-
-
-def saved(model: Any) -> int:
-    file = io.BytesIO()
-    torch.save(model.state_dict(), file)
-    return len(file.getvalue())
+def held_out(digits: tuple) -> list[Any]:
+    return [each[TRAINED:] for each in digits]
 
 
 FUSED = [["conv1.conv", "conv1.relu"], ["conv2.conv", "conv2.relu"]]
@@ -92,12 +82,13 @@ def test_static_int8_takes_a_quarter_of_the_bytes_and_at_most_a_point(trained, d
     model = quantization.QuantWrapper(quantization.fuse_modules(trained, FUSED))
     model.qconfig = quantization.get_default_qconfig(backend)
     small = quantization.quantize(model, lambda m, x: m(x), [digits[0][:256]])
-    before, after = accuracy(trained, digits), accuracy(small, digits)
-    ratio = saved(small) / saved(trained)
-    print(f"{backend}: {before:.1f} -> {after:.1f} points, {ratio:.4f} of the bytes")
+    found = quantization.report(trained, small, *held_out(digits))
+    print(f"{backend}\n{found}")
+    before, after = found.accuracy
     assert before > 95
     assert after >= before - 1
-    assert ratio <= 0.27
+    assert found.ratio <= 0.27
+    assert found.sqnr > 20
 
 
 def test_training_with_grids_in_sight_keeps_the_accuracy(trained, digits):
@@ -108,5 +99,7 @@ def test_training_with_grids_in_sight_keeps_the_accuracy(trained, digits):
     prepared = quantization.prepare_qat(model)
     train(prepared, digits, epochs=1, lr=1e-4)
     small = quantization.convert(prepared.eval())
-    assert accuracy(small, digits) >= accuracy(trained, digits) - 1
-    assert saved(small) / saved(trained) <= 0.27
+    found = quantization.report(trained, small, *held_out(digits))
+    before, after = found.accuracy
+    assert after >= before - 1
+    assert found.ratio <= 0.27

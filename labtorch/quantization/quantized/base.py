@@ -183,8 +183,8 @@ def weight_on_grid(
     if inner.qscheme.per_channel:
         floats = inner.qscheme.name.endswith("float_qparams")
         kinds = ("float32", "float32") if floats else ("float64", "int64")
-        given = (each.cpu()._array.astype(kind) for each, kind in zip((scale, zero), kinds))
-        grid = Grid(*given, dtype=inner.dtype, axis=inner.ch_axis)
+        scales, zeros = (x.cpu()._array.astype(kind) for x, kind in zip((scale, zero), kinds))
+        grid = Grid(scales, zeros, inner.dtype, inner.ch_axis)
     else:
         grid = Grid(float(scale), int(zero), inner.dtype)
     codes = apply(quantize, (weight.detach().to(dtypes.float32), grid))

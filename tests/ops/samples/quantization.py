@@ -1,5 +1,5 @@
-"""Samples of fake quantization. Its gradient is that of what it stands for, not of its steps: a grid
-finer than finite differences see looks as smooth as the gradient says."""
+"""Samples of fake quantization. Its gradient is that of what it stands for, not of its steps: on a
+grid finer than finite differences can see, it looks as smooth as the gradient says."""
 
 import numpy as np
 
