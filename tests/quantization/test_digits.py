@@ -67,7 +67,7 @@ def train(model: Any, digits: tuple, epochs: int, lr: float = 2e-3) -> Any:
 @pytest.fixture(scope="module")
 def trained(digits: tuple) -> Any:
     torch.manual_seed(0)
-    return train(CNN(), digits, epochs=5).eval()
+    return train(CNN(), digits, epochs=8).eval()
 
 
 def held_out(digits: tuple) -> list[Any]:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import copy
 import io
+import os
+import re
+import subprocess
+import sys
 import warnings
 from typing import Any
 
@@ -89,8 +93,6 @@ def test_a_model_is_quantized_as_by_pytorch(backend):
 
 
 def _without_last_digits(text: str) -> str:
-    import re
-
     return re.sub(r"\d+\.\d+", lambda m: f"{float(m[0]):.5g}", text)
 
 
@@ -297,3 +299,42 @@ def test_unknown_dtypes_and_names_of_dynamic_quantization():
     same_error(lambda t: t.ao.quantization.quantize_dynamic(t.nn.Sequential(), dtype=t.int64))
     with pytest.raises(ValueError, match="no module 'encoder'"):
         q.quantize_dynamic(model, {"encoder"})
+
+
+def test_states_of_floats_and_of_integers_do_not_mix():
+    model = network(labtorch)
+    small = q.convert(calibrated(labtorch, prepared(labtorch, model, "x86")))
+    before = model.conv.weight.tolist()
+    with pytest.raises(RuntimeError, match="conv.weight is quantized in the checkpoint"):
+        model.load_state_dict(small.state_dict())
+    assert model.conv.weight.tolist() == before
+    with pytest.raises(RuntimeError, match='"conv.weight" should be a tensor of torch.qint8'):
+        small.load_state_dict(model.state_dict())
+
+
+def test_programs_for_pytorch_run_unchanged():
+    program = """
+import labtorch
+labtorch.as_torch()
+import torch
+import torch.nn as nn
+import torch.nn.quantized as nnq
+import torch.ao.nn.intrinsic.quantized as nniq
+import torch.ao.nn.quantized.dynamic as nnqd
+from torch.ao.quantization import QuantStub, get_default_qconfig, quantize_dynamic
+from torch.ao.quantization.observer import MinMaxObserver
+from torch.quantization import DeQuantStub, convert, prepare
+model = nn.Sequential(QuantStub(), nn.Linear(3, 2), DeQuantStub()).eval()
+model.qconfig = get_default_qconfig("fbgemm")
+ready = prepare(model)
+ready(torch.ones(1, 3))
+small = convert(ready)
+assert type(small[1]) is nnq.Linear and small(torch.ones(1, 3)).shape == (1, 2)
+assert type(quantize_dynamic(model)[1]) is nnqd.Linear and nniq.LinearReLU(1, 1).relu
+torch.backends.quantized.engine = "qnnpack"
+print(torch.backends.quantized.engine)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=dict(os.environ)
+    )
+    assert done.returncode == 0, done.stderr
