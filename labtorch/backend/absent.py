@@ -9,6 +9,7 @@ from typing import Any
 
 _DENSE = "all tensors are dense here; indices and values can be two tensors"
 _SPAWN = "Python's own multiprocessing starts processes; DataLoader(num_workers=n) loads in some"
+_EAGER = "no graph is traced here: a model's .qconfig, prepare() and convert() do it (eager mode)"
 HINTS = {
     "sparse": _DENSE,
     "sparse_coo_tensor": _DENSE,
@@ -20,6 +21,9 @@ HINTS = {
     "fx": "labtorch.observe.record() holds the graph of what ran",
     "export": "labtorch.observe.record() holds the graph of what ran",
     "nn.DataParallel": "one process computes with one device here: use the model itself",
+    "quantization.QConfigMapping": _EAGER,
+    "quantization.get_default_qconfig_mapping": _EAGER,
+    "quantization.get_default_qat_qconfig_mapping": _EAGER,
     "nn.SyncBatchNorm": "one process computes here: nn.BatchNorm2d sees the whole batch",
 }
 

@@ -156,4 +156,4 @@ from labtorch.quantization.report import Report, report
 from labtorch.quantization.stubs import DeQuantStub, QuantStub, QuantWrapper
 
 if not _TYPE_CHECKING:
-    __getattr__ = _explains("quantization", globals(), most=6, cutoff=0.6)
+    __getattr__ = _explains("quantization", globals(), ("quantize_fx",), most=6, cutoff=0.6)

@@ -20,7 +20,18 @@ from labtorch.engine.apply import apply
 from labtorch.engine.op import Op
 from labtorch.engine.public import FUNCTION, METHOD, ONLY_METHOD, public
 from labtorch.engine.variable import NoArray, wrap
-from labtorch.ops import activation, arithmetic, linear, pooling, quantization, shape
+from labtorch.ops import (
+    activation,
+    arithmetic,
+    compare,
+    indexing,
+    linear,
+    pooling,
+    quantization,
+    reduction,
+    resampling,
+    shape,
+)
 from labtorch.ops.quantization import Grid
 from labtorch.tensor.creation import tensor
 from labtorch.tensor.tensor import Tensor
@@ -182,12 +193,8 @@ class QuantizedTensor(Tensor):
         coded = tensor(value) if not isinstance(value, Tensor) else value
         self.codes[index] = apply(quantization.quantize, (coded.to(dtypes.float32), self.grid))
 
-    def __eq__(self, other: Any) -> Any:
-        if not isinstance(other, Tensor):
-            return NotImplemented
-        return self.dequantize() == (other.dequantize() if other.is_quantized else other)
-
-    __hash__ = object.__hash__
+    def __bool__(self) -> bool:
+        return bool(self.dequantize())
 
     def __repr__(self) -> str:
         from labtorch.tensor.printing import text
@@ -523,12 +530,26 @@ def _on_codes(op: Op, x: QuantizedTensor, *rest: Any) -> QuantizedTensor:
     return QuantizedTensor(apply(op, (x.codes, *rest)), _uniform(op.name, x))
 
 
-def _averaged(op: Op, x: QuantizedTensor, *rest: Any) -> QuantizedTensor:
-    def mean(array: Any) -> Any:
+def _extreme(op: Op, x: QuantizedTensor, *rest: Any) -> Any:
+    """(values, indices) along a dimension."""
+    found = apply(op, (x.codes, *rest))
+    return found._replace(values=QuantizedTensor(found.values, _uniform(op.name, x)))
+
+
+def _compared(op: Op, x: Any, y: Any) -> Tensor:
+    """A comparison of the numbers that codes stand for; floats may be among them."""
+    each = (x, y)
+    return apply(op, tuple(v.dequantize() if isinstance(v, QuantizedTensor) else v for v in each))
+
+
+def _by_floats(op: Op, x: QuantizedTensor, *rest: Any) -> QuantizedTensor:
+    """An op of floats whose result stays in the range of its input, and so on its grid."""
+
+    def function(array: Any) -> Any:
         return op.forward(array, *rest)
 
-    mean.__name__ = op.name
-    return through(x, mean)
+    function.__name__ = op.name
+    return through(x, function)
 
 
 def _bounded(op: Op, scale: float, zero_point: int, x: QuantizedTensor) -> QuantizedTensor:
@@ -560,23 +581,37 @@ _FORMS: dict[Op, Callable] = {
     activation.hardtanh: _clamped,
     arithmetic.clamp: _clamped,
     activation.sigmoid: partial(_bounded, activation.sigmoid, 1 / 256, 0),
+    activation.hardsigmoid: partial(_bounded, activation.hardsigmoid, 1 / 256, 0),
     activation.tanh: partial(_bounded, activation.tanh, 2 / 256, 128),
-    activation.leaky_relu: lambda x, slope: through(
-        x, lambda array: activation.leaky_relu.forward(array, slope)
-    ),
     shape.clone: lambda x: x.__deepcopy__({}),
     shape._cat: lambda dim, *tensors: joined(tensors, dim),
+    reduction.max_along: partial(_extreme, reduction.max_along),
+    reduction.min_along: partial(_extreme, reduction.min_along),
 }
-_FORMS |= {
-    op: partial(_on_codes, op)
-    for op in (pooling.max_pool1d, pooling.max_pool2d, pooling.max_pool3d)
-}
-_AVERAGES = (
+_CHOICES = (
+    pooling.max_pool1d,
+    pooling.max_pool2d,
+    pooling.max_pool3d,
+    reduction.amax,
+    reduction.amin,
+    shape.flip,
+    indexing.index_select,
+)
+_FLOATING = (
     pooling.avg_pool1d,
     pooling.avg_pool2d,
     pooling.avg_pool3d,
     pooling.adaptive_avg_pool1d,
     pooling.adaptive_avg_pool2d,
     pooling.adaptive_avg_pool3d,
+    reduction.mean,
+    resampling.resample,
+    shape.constant_pad,
+    activation.leaky_relu,
+    activation.gelu_erf,
+    activation.gelu_tanh,
 )
-_FORMS |= {op: partial(_averaged, op) for op in _AVERAGES}
+_COMPARISONS = (compare.eq, compare.ne, compare.lt, compare.le, compare.gt, compare.ge)
+_FORMS |= {op: partial(_on_codes, op) for op in _CHOICES}
+_FORMS |= {op: partial(_by_floats, op) for op in _FLOATING}
+_FORMS |= {op: partial(_compared, op) for op in _COMPARISONS}

@@ -103,3 +103,16 @@ def test_training_with_grids_in_sight_keeps_the_accuracy(trained, digits):
     before, after = found.accuracy
     assert after >= before - 1
     assert found.ratio <= 0.27
+
+
+def test_dynamic_quantization_keeps_convolutions_and_the_accuracy(trained, digits):
+    small = quantization.quantize_dynamic(trained, {nn.Linear})
+    found = quantization.report(trained, small, *held_out(digits))
+    before, after = found.accuracy
+    assert after >= before - 1
+    # a byte for each weight of linear layers; convolutions and biases stay floats, as in PyTorch
+    linear = trained.fc1.weight.numel() + trained.fc2.weight.numel()
+    floats = sum(each.numel() for each in trained.parameters())
+    assert found.ratio == pytest.approx(1 - 0.75 * linear / floats, abs=0.01)
+    convolutions = quantization.report(trained.conv1, small.conv1, digits[0][:1])
+    assert convolutions.ratio == 1 and convolutions.sqnr == float("inf")

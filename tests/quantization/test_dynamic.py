@@ -101,6 +101,37 @@ def test_cells(name):
     close(results(lambda n: getattr(n, name)(6, 8), numbers(3, 6)), 1e-5)
 
 
+def language_model(t: Any) -> Any:
+    class LanguageModel(t.nn.Module):
+        def __init__(self):
+            super().__init__()
+            n = t.nn
+            self.drop, self.encoder = n.Dropout(0.5), n.Embedding(30, 16)
+            self.rnn, self.decoder = n.LSTM(16, 24, 2, dropout=0.5), n.Linear(24, 30)
+
+        def forward(self, words, hidden):
+            output, hidden = self.rnn(self.drop(self.encoder(words)), hidden)
+            return self.decoder(self.drop(output)), hidden
+
+    return LanguageModel().eval()
+
+
+def test_a_language_model_is_quantized_as_by_pytorch():
+    import torch
+
+    words, found, texts = np.random.default_rng(0).integers(0, 30, (9, 4)), [], []
+    for t, model in zip((labtorch, torch), pair(language_model)):
+        small = t.quantization.quantize_dynamic(model, {t.nn.LSTM, t.nn.Linear}, dtype=t.qint8)
+        hidden = t.zeros(2, 4, 24), t.zeros(2, 4, 24)
+        texts.append(repr(small))
+        with t.no_grad():
+            found.append(small(t.from_numpy(words), hidden))
+            exact = model(t.from_numpy(words), hidden)[0]
+            assert abs(found[-1][0] - exact).max() < 0.02
+    assert texts[0] == texts[1]
+    close(found, 5e-3)
+
+
 def test_float16_recurrence_is_near_the_floats():
     model = nn.LSTM(6, 8)
     small = q.quantize_dynamic(nn.ModuleList([model]), dtype=labtorch.float16)[0]

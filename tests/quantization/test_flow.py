@@ -92,6 +92,69 @@ def test_a_model_is_quantized_as_by_pytorch(backend):
     assert abs(y - exact.detach().numpy()).max() < 8 * quantum
 
 
+def mobile(t: Any) -> Any:
+    """Inverted residuals, as in MobileNetV2: depthwise convolutions, a sum, a mean over pixels."""
+    n = t.nn
+
+    class Block(n.Module):
+        def __init__(self, width):
+            super().__init__()
+            self.widen = n.Sequential(
+                n.Conv2d(width, 12, 1, bias=False), n.BatchNorm2d(12), n.ReLU6()
+            )
+            self.depth = n.Sequential(
+                n.Conv2d(12, 12, 3, 1, 1, groups=12, bias=False), n.BatchNorm2d(12), n.ReLU()
+            )
+            self.narrow = n.Sequential(n.Conv2d(12, width, 1, bias=False), n.BatchNorm2d(width))
+            self.skip = n.quantized.FloatFunctional()
+
+        def forward(self, x):
+            return self.skip.add(x, self.narrow(self.depth(self.widen(x))))
+
+    class Net(n.Module):
+        def __init__(self):
+            super().__init__()
+            self.quant = t.ao.quantization.QuantStub()
+            self.dequant = t.ao.quantization.DeQuantStub()
+            self.features = n.Sequential(
+                n.Conv2d(2, 6, 3, 2, 1), n.BatchNorm2d(6), Block(6), Block(6)
+            )
+            self.classifier = n.Sequential(n.Dropout(0.2), n.Linear(6, 5))
+
+        def forward(self, x):
+            x = self.features(self.quant(x))
+            return self.dequant(self.classifier(x.mean([2, 3])))
+
+        def fuse(self):
+            fuse = t.ao.quantization.fuse_modules
+            fuse(self.features, ["0", "1"], inplace=True)
+            for block in self.features[2:]:
+                fuse(block, [["widen.0", "widen.1"], ["narrow.0", "narrow.1"]], inplace=True)
+                fuse(block.depth, ["0", "1", "2"], inplace=True)
+            return self
+
+    return Net().eval()
+
+
+@pytest.mark.parametrize("backend", [None, "x86"])
+def test_a_mobile_network_is_quantized_as_by_pytorch(backend):
+    import torch
+
+    found = []
+    for t, model in zip((labtorch, torch), pair(mobile)):
+        flow, small = t.ao.quantization, copy.deepcopy(model).fuse()
+        small.qconfig = flow.get_default_qconfig(backend) if backend else flow.default_qconfig
+        flow.prepare(small, inplace=True)
+        flow.convert(calibrated(t, small), inplace=True)
+        x = t.from_numpy(DATA[0])
+        found.append((small, small(x).numpy(), model(x).detach().numpy()))
+    (ours, y, exact), (theirs, reference, _) = found
+    assert _without_last_digits(repr(ours)) == _without_last_digits(repr(theirs))
+    quantum = ours.classifier[1].scale
+    assert abs(y - reference).max() <= 1.001 * quantum
+    assert abs(y - exact).max() < 8 * quantum
+
+
 def _without_last_digits(text: str) -> str:
     return re.sub(r"\d+\.\d+", lambda m: f"{float(m[0]):.5g}", text)
 
@@ -332,9 +395,23 @@ small = convert(ready)
 assert type(small[1]) is nnq.Linear and small(torch.ones(1, 3)).shape == (1, 2)
 assert type(quantize_dynamic(model)[1]) is nnqd.Linear and nniq.LinearReLU(1, 1).relu
 torch.backends.quantized.engine = "qnnpack"
-print(torch.backends.quantized.engine)
+assert torch.backends.quantized.engine == "qnnpack"
+try:
+    from torch.ao.quantization.quantize_fx import prepare_fx
+except ImportError as error:
+    assert "prepare() and convert()" in str(error), error
+else:
+    raise AssertionError("there is no graph mode")
 """
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, env=dict(os.environ)
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_an_engine_is_one_that_pytorch_knows():
+    engines = labtorch.backends.quantized
+    for name in ("foo", None, 3):
+        with pytest.raises(RuntimeError, match="valid value for quantized engine.*fbgemm"):
+            engines.engine = name
+    assert engines.engine == "x86"

@@ -250,3 +250,20 @@ def test_old_paths_lead_to_the_same_names():
     assert labtorch.ao.quantization is labtorch.quantization
     with pytest.raises(AttributeError, match="quantize_dynamic"):
         labtorch.quantization.quantize_weighter
+
+
+def test_layers_refuse_what_is_on_a_gpu():
+    class There(labtorch.Tensor):
+        """What a tensor on a GPU says of itself."""
+
+        is_cuda = True
+        device = labtorch.device("cuda")
+
+    x = labtorch.ones(1, 3)
+    x.__class__ = There
+    codes = labtorch.quantize_per_tensor(labtorch.ones(1, 3), 0.1, 0, labtorch.quint8)
+    codes.codes.__class__ = There
+    fixed, dynamic = nnq.Linear(3, 2), nnq.dynamic.Linear(3, 2)
+    for layer, given in ((fixed, codes), (dynamic, x)):
+        with pytest.raises(NotImplementedError, match=r"on the CPU only.*cuda.*x\.cpu\(\)"):
+            layer(given)

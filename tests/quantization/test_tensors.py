@@ -104,10 +104,29 @@ MOVES = {
     "max_pool2d": lambda t, q: t.nn.functional.max_pool2d(q, 2, 2),
     "avg_pool2d": lambda t, q: t.nn.functional.avg_pool2d(q, 2, 2),
     "adaptive_avg_pool2d": lambda t, q: t.nn.functional.adaptive_avg_pool2d(q, 1),
+    "mean": lambda t, q: q.mean([2, 3]),
+    "mean, keepdim": lambda t, q: q.mean(-1, keepdim=True),
+    "max": lambda t, q: q.max(),
+    "min": lambda t, q: q.min(),
+    "values of max": lambda t, q: q.max(1)[0],
+    "values of min": lambda t, q: q.min(-1, keepdim=True).values,
+    "flip": lambda t, q: q.flip(2),
+    "index_select": lambda t, q: q.index_select(1, t.tensor([3, 0])),
+    "pad": lambda t, q: t.nn.functional.pad(q, (1, 2, 0, 1)),
+    "nearest": lambda t, q: t.nn.functional.interpolate(q, scale_factor=2),
+    "bilinear": lambda t, q: t.nn.functional.interpolate(
+        q, scale_factor=2, mode="bilinear", align_corners=False
+    ),
+    "gelu": lambda t, q: t.nn.functional.gelu(q),
+    "hardsigmoid": lambda t, q: t.nn.functional.hardsigmoid(q),
     "sigmoid": lambda t, q: t.sigmoid(q),
     "tanh": lambda t, q: t.tanh(q),
     "leaky_relu": lambda t, q: t.nn.functional.leaky_relu(q, 0.1),
 }
+
+
+ROUNDED = ("avg_pool2d", "adaptive_avg_pool2d", "mean", "mean, keepdim", "bilinear", "gelu")
+ROUNDED += ("hardsigmoid", "sigmoid", "tanh", "leaky_relu")
 
 
 @pytest.mark.parametrize("name", MOVES)
@@ -124,8 +143,30 @@ def test_ops_on_codes_are_pytorchs_to_a_quantum(name):
     ours, theirs = (made[n].int_repr().numpy().astype(int) for n in ("labtorch", "torch"))
     assert ours.shape == theirs.shape
     # PyTorch's averages and tanh round their own way; what moves or compares is exact
-    rounds = "avg" in name or name in ("sigmoid", "tanh", "leaky_relu")
-    assert abs(ours - theirs).max() <= rounds
+    assert abs(ours - theirs).max() <= (name in ROUNDED)
+
+
+COMPARISONS = {
+    "two": lambda t, a, b: [a == b, a != b, a < b, a <= b, a > b, a >= b],
+    "a number": lambda t, a, b: [a > 0, a == 0, a <= 0.1],
+    "truth": lambda t, a, b: [t.tensor(bool(a[0, 0])), t.tensor(bool(b[0, 0]))],
+}
+
+
+@pytest.mark.parametrize("what", COMPARISONS)
+def test_comparisons_are_those_of_the_numbers(what):
+    def compared(t, x):
+        a = per_tensor(t, x, 0.02, 120)
+        return COMPARISONS[what](t, a, per_tensor(t, x.flip(0), 0.02, 120))
+
+    same(compared, randn(4, 6, dtype="float32"), gradients=False)
+
+
+def test_where_the_largest_is_comes_with_it():
+    q = per_tensor(labtorch, labtorch.tensor([[0.1, 0.5, 0.2], [0.9, 0.0, 0.3]]), 0.1, 0)
+    values, indices = q.max(1)
+    assert indices.tolist() == [1, 0]
+    assert values.is_quantized and values.int_repr().tolist() == [5, 9]
 
 
 @pytest.mark.parametrize("per", ["tensor", "channel"])

@@ -11,7 +11,7 @@ from labtorch.nn.linear import NonDynamicallyQuantizableLinear
 from labtorch.quantization import intrinsic
 from labtorch.quantization.qconfig import default_dynamic_qconfig
 from labtorch.quantization.quantized import linear
-from labtorch.quantization.quantized.base import weight_on_grid
+from labtorch.quantization.quantized.base import check_on_cpu, weight_on_grid
 from labtorch.tensor.quantized import QuantizedTensor
 from labtorch.tensor.tensor import Tensor
 
@@ -34,6 +34,7 @@ def product(name: str, x: Any, weight: Tensor, bias: Tensor | None) -> Tensor:
     if isinstance(x, QuantizedTensor) or not isinstance(x, Tensor):
         kind = repr(x.dtype) if isinstance(x, Tensor) else type(x).__name__
         raise RuntimeError(f"{name} takes floats, which it quantizes itself, not {kind}")
+    check_on_cpu(name, x)
     if isinstance(weight, QuantizedTensor):
         return F.linear(x.detach().to(dtypes.float32), weight, bias).to(x.dtype)
     return F.linear(x.detach().to(dtypes.float32), weight.float(), bias).to(x.dtype)

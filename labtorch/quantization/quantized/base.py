@@ -128,7 +128,17 @@ def quantized_input(module: Module, x: Any) -> QuantizedTensor:
             f"{name} takes a tensor of quint8 or qint8 with one scale, not {x.dtype!r} on "
             f"{x.grid.scheme!r}"
         )
+    check_on_cpu(name, x)
     return x
+
+
+def check_on_cpu(name: str, x: Tensor) -> None:
+    """Quantized weights stay on the CPU, wherever a model is moved: PyTorch's do, too."""
+    if x.is_cuda:
+        raise NotImplementedError(
+            f"{name} computes on the CPU only, but got a tensor on {x.device}: x.cpu(), and "
+            "model.cpu() for the layers that stayed floats"
+        )
 
 
 # ---------------------------------------------------------------- from observed layers
