@@ -200,8 +200,9 @@ def convert(
     """A copy of a prepared model that has seen data (or the model itself), quantized.
 
     Every module that has a qconfig and a quantized form gives way to it. Warns of observers that
-    saw no data: their modules refuse to compute until a state dict brings their scales. Raises
-    AssertionError if the model was not prepared; it is then as it was.
+    saw no data: their modules refuse to compute until a state dict brings their scales; and where
+    nothing was quantized. Raises AssertionError if a module has a qconfig, but no observer; the
+    model is then as it was.
     """
     if is_reference:
         raise NotImplementedError("convert makes quantized modules only, no reference modules")
@@ -215,6 +216,12 @@ def convert(
         owner._modules[name] = new
     warn_unseen([n for n, each in module.named_modules() if getattr(each, "unseen", False)])
     if remove_qconfig:
+        if not swaps:
+            warnings.warn(
+                "convert: nothing was quantized, as no module below has a qconfig and a quantized "
+                "form: model.qconfig = get_default_qconfig('x86') and prepare(model) come first",
+                stacklevel=2,
+            )
         _remove_qconfig(module)
     return module
 
@@ -229,7 +236,7 @@ def _collect(
         if child not in made:
             try:
                 made[child] = swap_module(child, mapping, custom, precomputed)
-            except (AssertionError, RuntimeError) as error:
+            except (AssertionError, RuntimeError, TypeError, ValueError) as error:
                 raise type(error)(f"convert: '{name}': {error}") from None
             if made[child] is child and not isinstance(child, _FusedModule):
                 _collect(child, mapping, custom, precomputed, made, swaps)

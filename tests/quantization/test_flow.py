@@ -306,6 +306,22 @@ def test_a_model_that_was_not_prepared_says_so():
     assert repr(model) == before
 
 
+def test_a_model_of_which_nothing_was_quantized_is_warned_of():
+    model = q.QuantWrapper(nn.Linear(3, 2))
+    model.qconfig = q.default_qconfig  # of the model only: prepare() hands it down
+    with pytest.warns(UserWarning, match=r"nothing was quantized.*prepare\(model\)"):
+        q.convert(model)
+
+
+def test_a_weight_that_cannot_be_held_is_named():
+    model = q.QuantWrapper(nn.Linear(3, 2))
+    model.qconfig = q.QConfig(q.default_observer, q.default_observer)  # quint8 for weights, too
+    ready = q.prepare(model)
+    ready(labtorch.ones(1, 3))
+    with pytest.raises(TypeError, match="convert: 'module'.*torch.qint8, not torch.quint8"):
+        q.convert(ready)
+
+
 def test_no_qconfig_at_all_is_warned_of():
     with pytest.warns(UserWarning, match="None of the submodule got qconfig"):
         q.prepare(nn.Sequential(nn.Linear(3, 2)))

@@ -229,6 +229,10 @@ def test_a_state_that_does_not_fit_leaves_the_module_as_it_was():
     state["scale"] = labtorch.tensor(-1.0)
     with pytest.raises(RuntimeError, match="should be positive"):
         layer.load_state_dict(state)
+    state["scale"], state["zero_point"] = labtorch.tensor(0.5), labtorch.tensor(999)
+    with pytest.raises(RuntimeError, match="zero_point.*eight bits, not 999"):
+        layer.load_state_dict(state)
+    assert (layer.scale, layer.zero_point) == (0.5, 3)
     del state["scale"]
     with pytest.raises(RuntimeError, match="Missing key.*scale"):
         layer.load_state_dict(state)

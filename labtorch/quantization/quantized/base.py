@@ -83,6 +83,8 @@ class OnGrid(Stated):
         number: Any = float(value) if name == "scale" else int(value)
         if name == "scale" and not 0 < number < float("inf"):
             raise ValueError(f"should be positive, not {number}")
+        if name == "zero_point" and not -128 <= number <= 255:  # of qint8 and quint8
+            raise ValueError(f"should be a number of eight bits, not {number}")
         return lambda: setattr(self, name, number)
 
     def observed_by(self, observer: Any) -> Any:
