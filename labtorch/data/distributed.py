@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sized
 from typing import Any
 
 from labtorch.data.sampler import Sampler
-from labtorch.distributed import groups
 from labtorch.tensor.random import Generator, randperm
 
 
@@ -28,6 +27,8 @@ class DistributedSampler(Sampler[int]):
         seed: int = 0,
         drop_last: bool = False,
     ) -> None:
+        from labtorch.distributed import groups
+
         num_replicas = groups.get_world_size() if num_replicas is None else num_replicas
         rank = groups.get_rank() if rank is None else rank
         if not 0 <= rank < num_replicas:

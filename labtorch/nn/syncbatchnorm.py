@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from labtorch.autograd.function import Function
-from labtorch.distributed import groups
 from labtorch.engine.modes import no_grad
 from labtorch.nn.batchnorm import _BatchNorm, _NormBase
 from labtorch.nn.module import Module
@@ -58,6 +57,8 @@ class SyncBatchNorm(_BatchNorm):
             raise ValueError(f"expected at least 2D input (got {input.ndim}D input)")
 
     def forward(self, input: Tensor) -> Tensor:
+        from labtorch.distributed import groups
+
         alone = not groups.is_initialized() or groups.get_world_size(self.process_group) == 1
         if alone or not self.training:
             return super().forward(input)

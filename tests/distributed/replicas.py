@@ -3,6 +3,7 @@
 Each rank also trains alone, on the whole batch: that is what the ranks' common result must equal.
 """
 
+import copy
 import sys
 
 import numpy as np
@@ -379,6 +380,16 @@ def check_a_checkpoint_of_the_wrapped_model():
     other = DistributedDataParallel(mlp(seed=9))
     other.load_state_dict(state)
     same(other, wrapped, atol=0)
+
+
+def check_a_copy_of_the_wrapped_model_trains_by_itself():
+    wrapped, other = DistributedDataParallel(mlp()), mlp()
+    twin = copy.deepcopy(wrapped)
+    x, y = batch()
+    nn.functional.cross_entropy(twin(share(x)), share(y)).backward()
+    nn.functional.cross_entropy(other(x), y).backward()
+    gradients_agree(twin, other)
+    assert wrapped.module[0].weight.grad is None
 
 
 def check_models_that_differ_are_an_error_on_every_rank():

@@ -82,8 +82,24 @@ class DistributedDataParallel(Module):
         self._compare(module)
         if init_sync:
             self._copy_from(group.ranks[0], (*module.parameters(), *module.buffers()))
-        cap = int((25 if bucket_cap_mb is None else bucket_cap_mb) * 2**20)
-        self.reducer = Reducer(named, group, cap, find_unused_parameters or static_graph)
+        self._cap = int((25 if bucket_cap_mb is None else bucket_cap_mb) * 2**20)
+        self._make_reducer()
+
+    def _make_reducer(self) -> None:
+        named = [(name, p) for name, p in self.module.named_parameters() if p.requires_grad]
+        unused = self.find_unused_parameters or self.static_graph
+        self.reducer = Reducer(named, self.process_group, self._cap, unused)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy or a pickle takes along: not the group, which is this process's own."""
+        own = dict(self.__dict__)
+        del own["process_group"], own["reducer"]
+        return own
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self.process_group = default_group()
+        self._make_reducer()
 
     def _compare(self, module: Module) -> None:
         """Raise on every rank if the ranks do not hold the same kind of module."""
