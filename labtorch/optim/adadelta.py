@@ -61,8 +61,8 @@ class Adadelta(Optimizer):
         state["step"]._array[...] = state["step"]._array + 1
         v, d, rho = state["square_avg"]._array, state["acc_delta"]._array, group["rho"]
         s, u = self.scratch(w), self.scratch(w, 1)
-        k = constants(w, rho, 1 - rho, group["eps"])
-        _adadelta(w, g, v, d, s, u, *k, float(group["lr"]))
+        k = constants(w, rho, 1 - rho, group["eps"], float(group["lr"]))
+        _adadelta(w, g, v, d, s, u, *k)
 
 
 @fused

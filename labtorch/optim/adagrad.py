@@ -74,7 +74,7 @@ class Adagrad(Optimizer):
         step, v, s = state["step"]._array, state["sum"]._array, self.scratch(w)
         step[...] = step + 1
         rate = float(group["lr"]) / (1 + (float(step) - 1) * group["lr_decay"])
-        _adagrad(w, g, v, s, *constants(w, group["eps"]), rate)
+        _adagrad(w, g, v, s, *constants(w, group["eps"], rate))
 
 
 @fuse

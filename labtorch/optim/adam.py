@@ -96,7 +96,8 @@ class Adam(Optimizer):
         beta1, beta2 = self.beta1, self.beta2
         root2, rate = self._corrections(state["step"]._array, w)
         k = constants(w, 1 - beta1, beta2, 1 - beta2)
-        _adam(w, g, m, v, largest, self.scratch(w), *k, *constants(w, group["eps"] * root2), rate)
+        now = constants(w, group["eps"] * root2, rate)  # these are others at each step
+        _adam(w, g, m, v, largest, self.scratch(w), *k, *now)
 
     @staticmethod
     def _no_steps(group: dict[str, Any], w: Array) -> Array:

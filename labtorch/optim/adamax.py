@@ -64,7 +64,7 @@ class Adamax(Optimizer):
         step[...] = step + 1
         beta1, beta2 = group["betas"]
         rate = float(group["lr"]) / (1 - beta1 ** float(step))
-        _adamax(w, g, m, u, s, *constants(w, 1 - beta1, beta2, group["eps"]), rate)
+        _adamax(w, g, m, u, s, *constants(w, 1 - beta1, beta2, group["eps"], rate))
 
 
 @fused

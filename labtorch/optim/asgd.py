@@ -71,7 +71,7 @@ class ASGD(Optimizer):
         mean, s = state["ax"]._array, self.scratch(w)
         step[...] = step + 1
         shrink(w, 1 - group["lambd"] * float(eta))
-        descend(w, g, float(eta), s)
+        descend(w, g, *constants(w, float(eta)), out=s)
         if float(mu) == 1:
             mean[...] = w
         else:

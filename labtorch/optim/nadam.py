@@ -90,8 +90,8 @@ class NAdam(Optimizer):
         product[...] = product * now
         lr, made = float(group["lr"]), float(product)
         rates = lr * (1 - now) / (1 - made), lr * ahead / (1 - made * ahead)
-        k = constants(w, 1 - beta1, beta2, 1 - beta2, 1 - beta2**t, group["eps"])
-        _nadam(w, g, m, v, s, self.scratch(w, 1), *k, *rates)
+        k = constants(w, 1 - beta1, beta2, 1 - beta2, 1 - beta2**t, group["eps"], *rates)
+        _nadam(w, g, m, v, s, self.scratch(w, 1), *k)
 
 
 @fused

@@ -43,11 +43,14 @@ required = _Required()
 
 
 def constants(like: Array, *values: Any) -> Any:
-    """The values as NumPy takes them fastest beside `like`; a GPU's kernels take them as they are.
+    """Numbers as they are taken fastest beside `like`: by NumPy as 0-d arrays, by a GPU, and where
+    there is one element, as they are.
 
     What is `fused` is handed its constants: where two meet inside, CuPy works in half precision.
     """
-    return _numbers(like.dtype, values) if like.__class__ is ndarray else values
+    if like.__class__ is not ndarray or like.size == 1:
+        return values
+    return _numbers(like.dtype, values)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -383,13 +386,13 @@ def shrink(w: Array, by: Any) -> None:
 
 
 def descend(w: Array, u: Array, lr: Any, out: Any = None) -> None:
-    """w <- w - lr u, in place; `out` may take lr u."""
+    """w <- w - lr u, in place; `out` may take lr u, and lr comes from `constants`."""
     if w.__class__ is not ndarray:
         _descend(w, u, lr)
     elif w.size == 1:  # five times as fast on Python numbers, and rounded once instead of twice
         w.fill(w.item() - lr * u.item())
     else:
-        subtract(w, multiply(u, *_numbers(w.dtype, (lr,)), out), w)
+        subtract(w, multiply(u, lr, out), w)
 
 
 @fused

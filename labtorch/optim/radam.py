@@ -86,10 +86,10 @@ class RAdam(Optimizer):
         limit = 2 / (1 - beta2) - 1
         length = limit - 2 * t * beta2**t / left
         if length <= 5:
-            return descend(w, m, rate, s)
+            return descend(w, m, *constants(w, rate), out=s)
         bounded = (length - 4) * (length - 2) * limit
         scale = sqrt(bounded / ((limit - 4) * (limit - 2) * length)) * sqrt(left)
-        return _scaled(w, m, v, s, *constants(w, group["eps"]), rate * scale)
+        return _scaled(w, m, v, s, *constants(w, group["eps"], rate * scale))
 
 
 @fused

@@ -70,8 +70,8 @@ class RMSprop(Optimizer):
         mean = state["grad_avg"]._array if group["centered"] else None
         buffer = state["momentum_buffer"]._array if group["momentum"] else None
         alpha, v, s = group["alpha"], state["square_avg"]._array, self.scratch(w)
-        k = constants(w, alpha, 1 - alpha, group["eps"], group["momentum"])
-        _rmsprop(w, g, v, mean, buffer, s, *k, float(group["lr"]))
+        lr, mu = float(group["lr"]), group["momentum"]
+        _rmsprop(w, g, v, mean, buffer, s, *constants(w, alpha, 1 - alpha, group["eps"], mu, lr))
 
 
 @fused

@@ -7,8 +7,7 @@ from typing import Any
 
 from labtorch.backend.arrays import Array, namespace
 from labtorch.backend.fused import fused as fuse
-from labtorch.engine.variable import wrap
-from labtorch.optim.optimizer import Optimizer, check, check_lr, constants, descend
+from labtorch.optim.optimizer import Optimizer, check, check_lr, constants, descend, zeros_like
 
 WRITER = ("SGD.step()", None)  # who an error names where a saved parameter has changed
 
@@ -70,27 +69,20 @@ class SGD(Optimizer):
     def step_parameter(
         self, group: dict[str, Any], state: dict[str, Any], w: Array, g: Array
     ) -> None:
-        u, mu = g, group["momentum"]
-        if mu:
-            buffer = state.get("momentum_buffer")
-            if buffer is None:
-                b = g.copy()
-                state["momentum_buffer"] = wrap(b)
-            else:
-                b = buffer._array
-                _keep_moving(b, g, self.scratch(w), *constants(w, mu, 1 - group["dampening"]))
-            u = _ahead(b, g, self.scratch(w), *constants(w, mu)) if group["nesterov"] else b
-        descend(w, u, float(group["lr"]))
+        mu, rest, lr = group["momentum"], 1 - group["dampening"], float(group["lr"])
+        if not mu:
+            return descend(w, g, lr)
+        if state.get("momentum_buffer") is None:
+            state["momentum_buffer"], rest = zeros_like(w), 1
+        b, k = state["momentum_buffer"]._array, constants(w, mu, rest, lr)
+        _momentum(w, g, b, self.scratch(w), *k, group["nesterov"] or None)
 
 
 @fuse
-def _keep_moving(b, g, s, mu, rest):
-    lib = namespace(b)
+def _momentum(w, g, b, s, mu, rest, lr, nesterov):
+    lib = namespace(w)
     lib.multiply(b, mu, b)
     lib.add(b, lib.multiply(g, rest, out=s), b)
-
-
-@fuse
-def _ahead(b, g, s, mu):
-    lib = namespace(b)
-    return lib.add(g, lib.multiply(b, mu, out=s), out=s)
+    if nesterov is not None:  # a traced kernel can tell nothing else of an argument
+        b = lib.add(g, lib.multiply(b, mu, out=s), out=s)
+    descend(w, b, lr, s)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-import numpy as np
-
 from labtorch.backend.arrays import namespace
 from labtorch.engine.apply import apply
 from labtorch.engine.composite import composite
