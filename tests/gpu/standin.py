@@ -604,6 +604,9 @@ class Stream:
     def record(self, event: Any = None) -> Any:
         return event or Event()
 
+    def is_capturing(self) -> bool:
+        return False
+
     done = True
 
 
