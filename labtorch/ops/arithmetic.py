@@ -473,9 +473,7 @@ def where(condition, input, other):
     common = promote(input, other)
     if not (is_array(input) or is_array(other)):
         common = get_default_dtype().numpy if common.kind == "f" else common
-    a, b = (
-        x.astype(common, copy=False) if is_array(x) else common.type(x) for x in (input, other)
-    )
+    a, b = (x.astype(common, copy=False) if is_array(x) else common.type(x) for x in (input, other))
     return namespace(condition).where(condition, a, b).astype(common, copy=False)
 
 
