@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from labtorch.backend.arrays import on_cpu
 from labtorch.engine.op import Op
 from labtorch.observe import structure
-from labtorch.observe.ferry import Ferry, on_host
+from labtorch.observe.ferry import Ferry
 from labtorch.observe.snapshot import Graph
 
 LIMIT = 1 << 20  # bytes of one array, unless the lens says otherwise
@@ -122,7 +123,7 @@ class Captured:
         for place in (self.outputs, self.cotangents, self.arguments, self.gradients, self.states):
             places: Any = place.items() if isinstance(place, dict) else enumerate(place)
             for key, array in [*places]:
-                if array is not None and not on_host(array):
+                if array is not None and not on_cpu(array):
                     ferry.later(array, partial(self._land, place, key, array))
 
     def _land(self, place: Any, key: Any, sent: Any, array: np.ndarray) -> None:
@@ -170,7 +171,7 @@ def copied(array: Any, limit: int) -> np.ndarray | None:
     array = _cut(array, limit)
     if array is None:
         return None
-    return np.array(array) if on_host(array) else array.get()
+    return np.array(array) if on_cpu(array) else array.get()
 
 
 def _cut(array: Any, limit: int) -> Any:

@@ -1,7 +1,7 @@
 """Numbers that wait on a GPU for the end of the step, and then come over in one copy.
 
-To fetch a number, the host waits for all that the GPU was told to do before. So what a step is to be
-told about is reduced there, and fetched once.
+To fetch a number, the host waits for all that the GPU was told to do before. So what a step is to
+be told about is reduced there, and fetched once.
 """
 
 from __future__ import annotations
@@ -13,10 +13,6 @@ import numpy as np
 
 from labtorch.backend import devices
 from labtorch.backend.arrays import namespace
-
-
-def on_host(array: Any) -> bool:
-    return isinstance(array, (np.ndarray, np.generic))
 
 
 class Ferry:

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from labtorch.backend.arrays import on_cpu
 from labtorch.engine import events
 from labtorch.engine.events import Call, Watcher
 from labtorch.engine.node import Node
@@ -24,7 +25,7 @@ from labtorch.engine.thread import local
 from labtorch.engine.variable import Variable
 from labtorch.observe import source, structure
 from labtorch.observe.capture import Captured, Lens, places
-from labtorch.observe.ferry import Ferry, on_host
+from labtorch.observe.ferry import Ferry
 from labtorch.observe.recording import Measured, Recording
 from labtorch.observe.snapshot import Graph, Row, Snapshot
 from labtorch.observe.summary import Probe, probe
@@ -193,7 +194,7 @@ class Recorder(Watcher):
             self.where[events.identity(out)] = (at, index)
         array = outputs[0]._array
         if array.dtype.kind == "f" and self.first_nonfinite is None:
-            if not on_host(array):
+            if not on_cpu(array):
                 self._check_later(at, array)
             elif array.size > SMALL:
                 self.large.append((at, weakref.ref(array)))
@@ -248,7 +249,7 @@ class Recorder(Watcher):
         """The copy; or, where the op that made the argument is looked into too, that one's own."""
         made, output = self.where.get(events.identity(arg), (-1, 0))
         source = self.captured.get(made)
-        if copy is None or not on_host(copy):  # to compare on a GPU is to wait for it
+        if copy is None or not on_cpu(copy):  # to compare on a GPU is to wait for it
             return copy
         if source is not None and source.op is not None:
             same = source.outputs[output]
@@ -373,7 +374,7 @@ class Recorder(Watcher):
                     self.consumers.update((at, output) for _, at, output in entry.inputs)
         if root._array.size == 1 and root._array.dtype.kind == "f":
             made = None if root._node is None else self.by_sequence.get(root._node.sequence)
-            if on_host(root._array):
+            if on_cpu(root._array):
                 self.loss = float(root._array.reshape(()))
                 if not np.isfinite(self.loss):
                     self._explain_nonfinite(made)
@@ -467,7 +468,7 @@ class Recorder(Watcher):
         if groups:
             rate = groups[0].get("lr")
             array = getattr(rate, "_array", None)
-            if array is None or on_host(array):
+            if array is None or on_cpu(array):
                 self.rate = None if rate is None else float(rate)
             else:
                 self.ferry.later(array.reshape(()).copy(), self._hear_rate)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from labtorch.backend.arrays import namespace
 from labtorch.engine import events
 from labtorch.engine.op import ARGUMENT, KEPT, OUTPUT
 from labtorch.observe import cost, source

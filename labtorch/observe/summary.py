@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from labtorch.backend import devices
-from labtorch.backend.arrays import namespace
-from labtorch.observe.ferry import Ferry, on_host
+from labtorch.backend.arrays import namespace, on_cpu
+from labtorch.observe.ferry import Ferry
 from labtorch.observe.snapshot import Histogram, Summary, Thumbnail
 
 BINS = 24
@@ -66,7 +66,8 @@ class Probe:
         sample = finite if m <= SAMPLE else finite[:: -(-m // SAMPLE)]
         if high > low:
             left, right = low, high
-            if not high - low < float(np.finfo(sample.dtype).max):  # its kind has no such number
+            limits = np.finfo(sample.dtype)  # its kind has no number for the span, or for 1 / span
+            if not BINS * float(limits.tiny) < high - low < float(limits.max):
                 left, right = low / scale, high / scale
                 sample = sample / sample.dtype.type(scale)
             places = (sample - left) * (BINS / (right - left))
@@ -142,7 +143,7 @@ class FarProbe(Probe):
 
 def probe(array: Any, ferry: Ferry) -> Probe:
     """What is kept of an array; of one on a GPU, once `ferry` has fetched."""
-    return Probe(array) if on_host(array) else FarProbe(array, ferry)
+    return Probe(array) if on_cpu(array) else FarProbe(array, ferry)
 
 
 def _measured(flat: Any) -> Any:

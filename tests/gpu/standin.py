@@ -759,6 +759,6 @@ def installed() -> Iterator[ModuleType]:
     finally:
         for name, old in before.items():
             if old is None:
-                del sys.modules[name]
+                sys.modules.pop(name, None)
             else:
                 sys.modules[name] = old
