@@ -50,7 +50,7 @@ def writeable(array: Array) -> bool:
 
 def on_cpu(array: Array) -> bool:
     """Does NumPy hold it?"""
-    return isinstance(array, (np.ndarray, np.generic))
+    return array.__class__ is ndarray or isinstance(array, (ndarray, np.generic))
 
 
 def readable(array: Array) -> bool:

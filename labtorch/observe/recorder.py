@@ -99,6 +99,7 @@ class Recorder(Watcher):
         self.placed: tuple = ()  # for which graph, entries and lenses these were found
         self.start = self.ended = self.began = perf_counter()
         self.credit = 0.0
+        self.ferry = Ferry()  # what the step is to be told about that is on a GPU
         self.known: dict[tuple, Graph] = {}
         self.forms: set[int] = set()  # sequences of ops that steps were made of
         self.known_nodes = 0
@@ -140,7 +141,8 @@ class Recorder(Watcher):
         """Forget the last step and wait for the next."""
         self.waiting, self.measuring = True, False
         self.spent = 0.0
-        self.ferry = Ferry()  # what the step is to be told about that is on a GPU
+        if self.ferry.waiting:
+            self.ferry = Ferry()
         self.recording.present = None
         self.entries: list[Entry] = []
         self.where: dict[int, tuple[int, int]] = {}  # tensor identity -> (entry, output)
@@ -392,6 +394,8 @@ class Recorder(Watcher):
         """Fetch what waits on a GPU, in one copy: the step's numbers are complete after it."""
         for each in self.captured.values():
             each.send(self.ferry)
+        if not self.ferry.waiting:
+            return
         self.ferry.fetch()
         if self.loss is not None and not isfinite(self.loss):
             self._explain_nonfinite(self.loss_at)
