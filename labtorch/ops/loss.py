@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from labtorch.backend.arrays import namespace
 from labtorch.engine.composite import composite
 from labtorch.engine.op import op
@@ -163,7 +165,7 @@ def _likelihoods(
         )
         each = each.reshape((-1,) + (1,) * (logp.ndim - d - 1))
         q += each * lib.expand_dims((target != ignore).astype(logp.dtype), d)
-    with lib.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore"):
         return lib.where(q == 0, 0, q * logp).sum(axis=d), q
 
 
@@ -252,7 +254,7 @@ def _bce(input, target):
             "probabilities; for logits use binary_cross_entropy_with_logits"
         )
     lib = namespace(input)
-    with lib.errstate(divide="ignore"):
+    with np.errstate(divide="ignore"):
         high, low = lib.log(input), lib.log1p(-input)
     return -(target * lib.maximum(high, -100) + (1 - target) * lib.maximum(low, -100))
 

@@ -105,11 +105,11 @@ def _largest(x: Any, placing: tuple, out: Sizes) -> tuple[Any, Any]:
                 continue
             better = here > highest
             lib.maximum(highest, here, out=highest)
-            if floating and lib.isnan(highest.min(initial=0)):  # the last NaN counts
+            if floating and highest.size and lib.isnan(highest.min()):  # the last NaN counts
                 better |= here != here
             lib.maximum(at, better * place.dtype.type(i), out=at)  # i grows: the last one stays
 
-    split(largest_part, len(x), x.size)
+    split(largest_part, x, x.size)
     return best, place
 
 
@@ -145,7 +145,7 @@ def put_back(input, place, size, placing):
         if wide.base is not x:
             x[part] = wide[_inside(size, padding)]
 
-    split(put_part, len(input), x.size)
+    split(put_part, input, x.size)
     return x
 
 
@@ -394,7 +394,7 @@ def _adaptive_max_pool(n: int) -> Op:
         for d in reversed(range(n)):  # (out, elements of a window); short windows repeat their last
             m = input.shape[d - n]
             start, end = _bins(lib, m, out[d])
-            reach = lib.arange(int((end - start).max(initial=1)))
+            reach = lib.arange(int((end - start).max()) if out[d] else 1)
             index = lib.minimum(start[:, None] + reach, end[:, None] - 1)
             ones = (1,) * (n - 1)
             shape = ones[:d] + index.shape[:1] + ones[d:] + ones[:d] + index.shape[1:] + ones[d:]

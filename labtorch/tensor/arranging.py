@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from labtorch.backend.arrays import namespace, on_device_of
 from labtorch.engine.apply import apply
 from labtorch.engine.composite import composite
 from labtorch.engine.public import ELEMENTWISE, FUNCTION, METHOD, ONLY_METHOD, public
@@ -343,7 +344,7 @@ def repeat_interleave(
     if repeats is None:
         if input.ndim != 1:
             raise RuntimeError("repeat_interleave only accept 1D vector as repeat")
-        return wrap(np.repeat(np.arange(input.numel()), _counts(input)))
+        return wrap(_repeated(input._array, input.numel(), _counts(input)))
     if dim is None:
         input, dim = ravel(input), 0
     d = wrap_dim(dim, input.ndim)
@@ -354,10 +355,16 @@ def repeat_interleave(
         raise RuntimeError("repeats must be 0-dim or 1-dim tensor")
     if times.size not in (1, input.shape[d]):
         raise RuntimeError("repeats must have the same size as input along dim")
-    places = np.repeat(np.arange(input.shape[d]), times.reshape(-1))
+    places = _repeated(input._array, input.shape[d], times.reshape(-1))
     if output_size is not None and len(places) != output_size:
         raise RuntimeError(f"allocated size does not match required size: {len(places)}")
     return apply(indexing.index_select, (input, d, wrap(places)))
+
+
+def _repeated(like: Any, n: int, times: Any) -> Any:
+    """0 to n - 1, each so many times; CuPy wants the numbers of times on the host."""
+    times = times if isinstance(times, np.ndarray) else times.get()
+    return on_device_of(np.repeat(np.arange(n), times), like)
 
 
 def _counts(repeats: Any) -> Any:
@@ -445,7 +452,8 @@ def as_strided(input: Tensor, size: Any, stride: Any, storage_offset: int | None
 def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
     """Places counted over a whole tensor, as one index per dimension."""
     sizes = (shape,) if isinstance(shape, int) else tuple(shape)
-    return tuple(wrap(np.asarray(x)) for x in np.unravel_index(indices._array, sizes))
+    lib = namespace(indices._array)
+    return tuple(wrap(lib.asarray(x)) for x in lib.unravel_index(indices._array, sizes))
 
 
 # -------------------------------------------------------------------- writing into copies
@@ -514,7 +522,8 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     """A copy with `value` at `index` along `dim`."""
     d = wrap_dim(dim, input.ndim)
-    places = np.unique(_index("index_fill", index, input, d))
+    places = _index("index_fill", index, input, d)
+    places = namespace(places).unique(places)
     if isinstance(value, Tensor) and value.ndim:
         raise RuntimeError(
             "index_fill_ only supports a 0-dimensional value tensor, but got tensor with "
@@ -539,7 +548,7 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
             f"{input.dtype} and {source.dtype}"
         )
     both = np.broadcast_shapes(tuple(input.shape), tuple(mask.shape))
-    here = np.broadcast_to(mask._array, both)
+    here = namespace(mask._array).broadcast_to(mask._array, both)
     n = int(here.sum())
     if n > source.numel():
         raise RuntimeError(
@@ -601,7 +610,7 @@ def diagonal_scatter(
     """A copy with `src` on a diagonal."""
     _same_shape("diagonal_scatter", src, shape.diagonal(input, offset, dim1, dim2))
     whole = tuple(input.shape)
-    ones = wrap(np.ones(tuple(src.shape), bool))
+    ones = wrap(namespace(src._array).ones(tuple(src.shape), bool))
     here = shape.diagonal_of(ones, whole, offset, dim1, dim2)
     return arithmetic.where(here, shape.diagonal_of(src, whole, offset, dim1, dim2), input)
 
@@ -637,7 +646,7 @@ def index_reduce(
     if not source.ndim:
         return scatter_reduce(input, 0, wrap(places[0]), source, reduce, include_self=include_self)
     rows = places.reshape((-1,) + (1,) * (source.ndim - 1 - d))
-    whole = wrap(np.broadcast_to(rows, tuple(source.shape)))
+    whole = wrap(namespace(rows).broadcast_to(rows, tuple(source.shape)))
     return scatter_reduce(input, d, whole, source, reduce, include_self=include_self)
 
 
@@ -664,8 +673,9 @@ def scatter_reduce(
         total = functions.scatter_add(input, dim, index, src)
         if reduce == "sum":
             return total
-        begin = np.ones(tuple(input.shape), input._array.dtype)
-        one = wrap(np.ones(tuple(index.shape), input._array.dtype))
+        ones = namespace(input._array).ones
+        begin = ones(tuple(input.shape), input._array.dtype)
+        one = wrap(ones(tuple(index.shape), input._array.dtype))
         count = wrap(begin) if include_self else functions.scatter(wrap(begin), dim, index, 0)
         count = arithmetic.clamp(functions.scatter_add(count, dim, index, one), 1)
         return arithmetic.div(total, count, None if input.is_floating_point() else "floor")
