@@ -17,6 +17,7 @@ from weakref import ref
 import numpy as np
 
 from labtorch.backend import devices
+from labtorch.backend.arrays import writeable
 from labtorch.distributed import mpi
 from labtorch.distributed.groups import ProcessGroup
 from labtorch.engine.node import Node
@@ -255,7 +256,7 @@ def _uses(roots: Sequence[Variable], wanted: dict[int, Any]) -> dict[int, list[t
 def _give(leaf: Any, mean: Any) -> None:
     """Make `mean` the gradient of a parameter, in the place of its own."""
     own = leaf._grad
-    if own is None or not own._array.flags.writeable:
+    if own is None or not writeable(own._array):
         leaf._grad = wrap(devices.move(mean.astype(leaf._array.dtype), leaf.device))
     else:
         own.version().written("DistributedDataParallel")
