@@ -1,0 +1,254 @@
+"""Which numbers of a trace depend on the sizes of the inputs, and how.
+
+A trace is of one run, with the sizes of one batch. The model runs again with each dynamic dimension
+at another size, and what differs between the runs is expressed by the sizes: as a multiple of their
+product, as a linear function of them, or as the size of a tensor that is there already.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from labtorch.onnx.errors import OnnxExporterError
+from labtorch.onnx.trace import Constant, Entry, Ref, Trace
+
+
+@dataclass(frozen=True)
+class Sym:
+    """An integer that is known when the exported model runs: c + sum of k * product of sizes.
+
+    A size is (number of a value, dimension); `value` is what the integer was in the first run.
+    """
+
+    terms: tuple[tuple[int, tuple[tuple[int, int], ...]], ...]
+    constant: int
+    value: int
+    name: str | None = None
+
+    def __index__(self) -> int:
+        raise OnnxExporterError(
+            "onnx.export: a size that is dynamic is needed as a fixed number here; leave that "
+            "dimension out of dynamic_axes"
+        )
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A constant of dynamic shape: `array`, broadcast to `dims`."""
+
+    array: np.ndarray
+    dims: tuple
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A constant of dynamic length: start + step * 0, 1, 2, ..., along the dimension `axis`."""
+
+    start: Any
+    step: Any
+    dims: tuple
+    axis: int
+
+
+@dataclass(frozen=True)
+class Triangle:
+    """A constant whose last two dimensions are `high` where column - row >= diagonal, else `low`."""
+
+    low: np.ndarray
+    high: np.ndarray
+    diagonal: int
+    dims: tuple
+
+
+class Sizes:
+    """What the runs tell of numbers: `traces[0]`, and one more for each dynamic dimension."""
+
+    def __init__(self, traces: list[Trace], axes: list[dict[str, Any]]) -> None:
+        self.traces = traces
+        self.axes = axes  # of each dynamic dimension: its name, first place, size, other size
+        self._known: dict[tuple[int, ...], tuple[int, int]] = {}  # sizes met, and where
+
+    def met(self, number: int) -> None:
+        """From here on, the sizes of that value can be used to express others."""
+        for axis, sizes in enumerate(zip(*(t.arrays[number].shape for t in self.traces))):
+            if len(set(sizes)) > 1:
+                self._known.setdefault(sizes, (number, axis))
+
+    def dims(self, number: int) -> tuple:
+        """A value's shape; what changes is a Sym, and None where nothing expresses it."""
+        shapes = [trace.arrays[number].shape for trace in self.traces]
+        if len({len(shape) for shape in shapes}) > 1:
+            raise OnnxExporterError("onnx.export: the number of dimensions depends on the sizes")
+        return tuple(self.integer(list(sizes)) for sizes in zip(*shapes))
+
+    def integer(self, values: list[int]) -> Any:
+        """The number itself, or how it follows from the sizes; None if that is not seen."""
+        first = int(values[0])
+        if all(v == first for v in values):
+            return first
+        for each in self.axes:
+            if values == each["sizes"]:
+                return Sym(((1, (each["place"],)),), 0, first, each["name"])
+        moved = [i for i, v in enumerate(values[1:]) if v != first]
+        found = self._product(first, values, moved) or self._linear(first, values, moved)
+        if found is None and tuple(values) in self._known:
+            found = Sym(((1, (self._known[tuple(values)],)),), 0, first)
+        return found
+
+    def _product(self, first: int, values: list[int], moved: list[int]) -> Sym | None:
+        whole = math.prod(self.axes[i]["sizes"][0] for i in moved)
+        for i in moved:
+            was, other = self.axes[i]["sizes"][0], self.axes[i]["sizes"][i + 1]
+            if first * other != values[i + 1] * was:
+                return None
+        if not whole or first % whole:
+            return None
+        return Sym(((first // whole, tuple(self.axes[i]["place"] for i in moved)),), 0, first)
+
+    def _linear(self, first: int, values: list[int], moved: list[int]) -> Sym | None:
+        terms, rest = [], Fraction(first)
+        for i in moved:
+            was, other = self.axes[i]["sizes"][0], self.axes[i]["sizes"][i + 1]
+            slope = Fraction(int(values[i + 1]) - first, other - was)
+            if slope.denominator != 1:
+                return None
+            terms.append((int(slope), (self.axes[i]["place"],)))
+            rest -= slope * was
+        return Sym(tuple(terms), int(rest), first)
+
+    # ---------------------------------------------------------------- arguments
+    def argument(self, entries: list[Entry], values: list[Any]) -> Any:
+        """One argument of an op, from what it was in each of the runs."""
+        first = values[0]
+        if isinstance(first, (tuple, list)):
+            if any(len(v) != len(first) for v in values):
+                raise self._differs(entries[0], "how many numbers it takes")
+            return tuple(self.argument(entries, list(each)) for each in zip(*values))
+        if isinstance(first, slice):
+            parts = [[getattr(v, name) for v in values] for name in ("start", "stop", "step")]
+            return slice(*(self.argument(entries, part) for part in parts))
+        if isinstance(first, Ref):
+            if any(not isinstance(v, Ref) or v.number != first.number for v in values):
+                raise self._differs(entries[0], "where its input comes from")
+            return first
+        if isinstance(first, Constant):
+            if first.name is not None or len(values) == 1:
+                return first
+            return self._constant(entries, values)
+        if isinstance(first, (int, np.integer)) and not isinstance(first, bool):
+            found = self.integer(values)
+            if found is None:
+                raise self._differs(entries[0], f"one of its numbers, {values[0]} here,")
+            return found
+        if isinstance(first, np.ndarray) or first is None or isinstance(first, (bool, str)):
+            return first
+        if isinstance(first, float) and any(v != first for v in values):
+            for each in [1.0 / float(v) if v else math.nan for v in values]:
+                if not math.isclose(each, round(each), rel_tol=1e-6):
+                    raise self._differs(entries[0], f"one of its numbers, {first} here,")
+            whole = self.integer([round(1.0 / float(v)) for v in values])
+            if whole is None:
+                raise self._differs(entries[0], f"one of its numbers, {first} here,")
+            return Inverse(whole)
+        return first
+
+    def _constant(self, entries: list[Entry], values: list[Constant]) -> Any:
+        arrays = [each.array for each in values]
+        first = arrays[0]
+        if all(a.shape == first.shape and _same(a, first) for a in arrays):
+            return values[0]
+        if first.ndim == 0 and first.dtype.kind in "iu":
+            found = self.integer([int(a) for a in arrays])
+            if found is not None:
+                return found
+        dims = tuple(self.integer(list(sizes)) for sizes in zip(*(a.shape for a in arrays)))
+        if None not in dims:
+            for form in (_filled, _counted, _triangle):
+                found = form(arrays, dims)
+                if found is not None:
+                    return found
+        raise self._differs(entries[0], f"a tensor made in Python, {list(first.shape)} here,")
+
+    def _differs(self, entry: Entry, what: str) -> OnnxExporterError:
+        names = ", ".join(repr(each["name"]) for each in self.axes)
+        return OnnxExporterError(
+            f"onnx.export: with another size of the dynamic dimensions ({names}), {what} changes "
+            f"in a way that cannot be expressed in ONNX: op {entry.op.name} in module "
+            f"'{entry.scope or 'the model itself'}', {entry.line}\n"
+            "Compute it from tensors, or leave that dimension out of dynamic_axes"
+        )
+
+
+@dataclass(frozen=True)
+class Inverse:
+    """1 / a number that is known when the exported model runs."""
+
+    of: Any
+
+
+def _same(a: np.ndarray, b: np.ndarray) -> bool:
+    return np.array_equal(a, b, equal_nan=a.dtype.kind in "fc")
+
+
+def _filled(arrays: list[np.ndarray], dims: tuple) -> Filled | None:
+    """Equal along each dimension that changes?"""
+    cut = tuple(slice(None) if isinstance(d, int) else slice(0, 1) for d in dims)
+    first = arrays[0][cut]
+    for array in arrays:
+        part = array[cut]
+        if part.shape != first.shape or not _same(part, first):
+            return None
+        if not _same(np.broadcast_to(part, array.shape), array):
+            return None
+    return Filled(first, dims)
+
+
+def _counted(arrays: list[np.ndarray], dims: tuple) -> Counted | None:
+    long = [axis for axis, d in enumerate(dims) if d != 1]
+    if len(long) != 1 or arrays[0].dtype.kind not in "iuf" or min(a.size for a in arrays) < 1:
+        return None
+    start = arrays[0].reshape(-1)[0]
+    steps = {a.reshape(-1)[1] - a.reshape(-1)[0] for a in arrays if a.size > 1}
+    if len(steps) != 1:
+        return None
+    step = steps.pop()
+    for array in arrays:
+        flat = array.reshape(-1)
+        if not np.allclose(flat, start + step * np.arange(flat.size), rtol=1e-6):
+            return None
+    return Counted(start, step, dims, long[0])
+
+
+def _triangle(arrays: list[np.ndarray], dims: tuple) -> Triangle | None:
+    largest = max(arrays, key=lambda a: a.size)
+    if largest.ndim < 2 or any(d != 1 for d in dims[:-2]) or min(largest.shape[-2:]) < 2:
+        return None
+    plane = largest.reshape(largest.shape[-2:])
+    low, high = plane[-1, 0], plane[0, -1]
+    for diagonal in range(-plane.shape[0] + 1, plane.shape[1] + 1):
+        if all(
+            _same(
+                np.where(np.tri(*a.shape[-2:], diagonal - 1, dtype=bool), low, high),
+                a.reshape(a.shape[-2:]),
+            )
+            for a in arrays
+        ):
+            return Triangle(np.asarray(low), np.asarray(high), diagonal, dims)
+    return None
+
+
+def aligned(traces: list[Trace]) -> str | None:
+    """Did all runs take the same steps? If not, where they part."""
+    first = traces[0]
+    for other in traces[1:]:
+        for a, b in zip(first.entries, other.entries):
+            if a.op is not b.op or a.scope != b.scope or len(a.args) != len(b.args):
+                return f"{a.op.name} or {b.op.name} in module '{a.scope}', {a.line}"
+        if len(first.entries) != len(other.entries):
+            return f"{len(first.entries)} ops or {len(other.entries)}"
+    return None

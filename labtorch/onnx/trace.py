@@ -1,0 +1,197 @@
+"""One run of a model, written down: every op, what it took and what it made.
+
+The run records gradients, so that writing in place is announced, too, as ops whose results take the
+places of the tensors that were written to (see `engine.inplace`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from labtorch.engine import events
+from labtorch.engine.events import Watcher
+from labtorch.engine.modes import enable_grad, no_grad
+from labtorch.engine.op import Op
+from labtorch.engine.variable import Variable, wrap
+from labtorch.observe import source
+from labtorch.onnx.errors import OnnxExporterError
+
+Place = tuple[Any, int]  # a code object and an instruction in it
+
+
+@dataclass(eq=False)
+class Ref:
+    """What an argument of an op is: the value of that number."""
+
+    number: int
+
+
+@dataclass(eq=False)
+class Constant:
+    """What an argument of an op is: an array that no op of the run made."""
+
+    array: np.ndarray
+    name: str | None  # in the model's state_dict
+
+
+@dataclass
+class Entry:
+    """One op of the run; its results are the values `first`, `first + 1`, ..."""
+
+    op: Op
+    args: tuple
+    scope: str
+    place: Place | None
+    first: int = -1
+    outputs: list[np.ndarray] = field(default_factory=list)
+
+    @property
+    def line(self) -> str:
+        """The user's line that called the op."""
+        if self.place is None:
+            return "unknown"
+        found = source.describe(*self.place)
+        return f"{found['file']}:{found['line']}: {found['text'].strip()}"
+
+
+class Trace(Watcher):
+    """Keeps ops, arguments and results for as long as it lives."""
+
+    def __init__(self, model: Any) -> None:
+        self.entries: list[Entry] = []
+        self.arrays: list[np.ndarray] = []  # by number: the inputs, then what ops made
+        self.result: Any = None
+        self.error: Exception | None = None
+        self._by_node: dict[tuple[int, int], int] = {}
+        self._by_array: dict[int, int] = {}
+        self._alive: list[Any] = []  # so that no identity is used twice
+        self._calls: dict[int, Entry] = {}
+        self._names, self._paths = _names_of(model)
+
+    def input(self, tensor: Variable) -> None:
+        self._made(tensor)
+
+    def op_begun(self, call: events.Call) -> None:
+        try:
+            frame = source.calling_frame()
+            place = None if frame is None else (frame.f_code, frame.f_lasti)
+            args = tuple(self.argument(each) for each in call.args)
+            self._calls[call.sequence] = Entry(call.op, args, self._scope(call.scope), place)
+        except Exception as error:  # one that left here would only be warned of
+            self.error = self.error or error
+
+    def op_ended(self, call: events.Call, outputs: tuple[Variable, ...]) -> None:
+        entry = self._calls.pop(call.sequence, None)
+        if entry is None:
+            return
+        entry.first = len(self.arrays)
+        for at, out in enumerate(outputs):
+            self._by_node[call.sequence, at] = len(self.arrays)
+            self._made(out)
+        entry.outputs = self.arrays[entry.first :]
+        self.entries.append(entry)
+
+    def mutated(self, tensor: Variable) -> None:
+        """Whoever looks at the memory from now on sees what was written."""
+        for each in (tensor, tensor._base):
+            if each is not None and each._node is not None:
+                number = self._of_node(each)
+                if number is not None:
+                    self._by_array[id(each._array)] = number
+        if tensor._node is not None or id(tensor._array) not in self._by_array:
+            return
+        last = self.entries[-1] if self.entries else None
+        written = last is not None and len(last.outputs) == 1
+        if last is not None and written and np.array_equal(last.outputs[0], tensor._array):
+            self._by_array[id(tensor._array)] = last.first
+        else:
+            self.error = self.error or OnnxExporterError(
+                "onnx.export: a tensor that depends on the inputs and has no gradient was written "
+                "to in place, which cannot be followed; make a new one, for example with "
+                "torch.where, cat or scatter"
+            )
+
+    def argument(self, value: Any) -> Any:
+        """An argument of an op, with what the run made as references and the rest as constants."""
+        if isinstance(value, Variable):
+            number = self._of_node(value)
+            if number is None:
+                number = self._by_array.get(id(value._array))
+            if number is None:
+                name = self._names.get(id(value._array))
+                return Constant(np.array(value._array), name)
+            return Ref(number)
+        if isinstance(value, np.ndarray):
+            number = self._by_array.get(id(value))
+            return Constant(value.copy(), None) if number is None else Ref(number)
+        if isinstance(value, (tuple, list)):
+            return tuple(self.argument(each) for each in value)
+        if isinstance(value, slice):
+            return slice(*(self.argument(x) for x in (value.start, value.stop, value.step)))
+        return value
+
+    def _of_node(self, tensor: Variable) -> int | None:
+        node = tensor._node
+        return None if node is None else self._by_node.get((node.sequence, tensor._output))
+
+    def _made(self, tensor: Variable) -> None:
+        if tensor._node is not None:
+            key = (tensor._node.sequence, tensor._output)
+            self._by_node.setdefault(key, len(self.arrays))
+        array = tensor._array
+        self._by_array[id(array)] = len(self.arrays)
+        self._alive += [array, tensor]
+        self.arrays.append(array)
+
+    def _scope(self, scope: tuple | None) -> str:
+        while scope is not None:
+            module = scope[1]()
+            path = self._paths.get(id(module))
+            if path is not None:
+                return path
+            scope = scope[0]
+        return ""
+
+
+def _names_of(model: Any) -> tuple[dict[int, str], dict[int, str]]:
+    """Of a model's parameters and buffers, and of its modules: the path, by identity."""
+    names: dict[int, str] = {}
+    for table in (model.named_parameters(), model.named_buffers()):
+        for name, tensor in table:
+            names.setdefault(id(tensor._array), name)
+    return names, {id(module): path for path, module in model.named_modules()}
+
+
+def run(model: Any, inputs: list[np.ndarray], call: Callable[[list], Any]) -> Trace:
+    """`call(tensors)` of fresh copies of the inputs, traced.
+
+    It is run so that floating-point inputs require gradients; where the model does not bear that
+    (it asks for an input's NumPy array), it is run without.
+    """
+    try:
+        with enable_grad():
+            return _run(model, inputs, call, True)
+    except OnnxExporterError:
+        raise
+    except Exception:
+        with no_grad():
+            return _run(model, inputs, call, False)
+
+
+def _run(model: Any, inputs: list[np.ndarray], call: Callable[[list], Any], grad: bool) -> Trace:
+    trace, tensors = Trace(model), []
+    for array in inputs:
+        tensor: Any = wrap(array.copy())
+        if grad and array.dtype.kind == "f":
+            tensor = tensor.requires_grad_().clone()  # not a leaf: the model may write into it
+        trace.input(tensor)
+        tensors.append(tensor)
+    with events.watch(trace):
+        trace.result = call(tensors)
+    if trace.error is not None:
+        raise trace.error
+    return trace
