@@ -161,6 +161,7 @@ else:
         "onnx",
         "profiler",
         "quantization",
+        "serialization",
         "testing",
     )
     __getattr__ = _explains("", globals(), later=_LATER)

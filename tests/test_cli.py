@@ -13,6 +13,7 @@ import urllib.request
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 
 typer_testing = pytest.importorskip("typer.testing")
@@ -41,7 +42,46 @@ def write(path, *cells):
 
 def test_doctor_tells_what_is_here():
     done = run("doctor")
-    assert "NumPy" in done.stdout and "BLAS" in done.stdout
+    assert done.returncode == 0, done.stdout
+    for line in ("NumPy", "BLAS", "graph layout", "mpiexec", "onnxruntime"):
+        assert re.search(rf"^  {line} +\S", done.stdout, re.M), done.stdout
+
+
+def test_doctor_tells_programs_too():
+    found = json.loads(run("doctor", "--json").stdout)
+    numpy = next(each for each in found["Arithmetic"] if each["what"] == "NumPy")
+    assert numpy["found"] == np.__version__
+
+
+def test_doctor_says_what_to_install(monkeypatch, capsys):
+    from labtorch.cli import doctor
+
+    absent = {"jupyterlab", "onnx"}
+    here = doctor.version
+    monkeypatch.setattr(doctor, "version", lambda name: None if name in absent else here(name))
+    monkeypatch.setattr(doctor, "cuda_of_driver", lambda: (12, 8))
+    assert doctor.examine() == 1  # there is no lab without JupyterLab
+    said = capsys.readouterr().out
+    assert re.search(r"jupyterlab +not there, for the lab", said)
+    assert re.search(r"NVIDIA driver +for CUDA 12\.8", said)
+    extras = re.search(r'pip install "labtorch\[(.*)\]"', said)[1].split(",")
+    assert {"export", "lab"} <= set(extras)
+    assert here("cupy-cuda12x") or "cuda12" in extras
+
+
+def test_doctor_passes_on_what_keeps_cupy_from_a_gpu(monkeypatch):
+    from labtorch.cli import doctor
+
+    class Cupy:
+        class cuda:
+            class runtime:
+                @staticmethod
+                def getDeviceCount():
+                    raise RuntimeError("driver version is insufficient")
+
+    monkeypatch.setitem(sys.modules, "cupy", Cupy)
+    (found,) = doctor._devices(driver=True)
+    assert found.found is None and "insufficient" in found.advice
 
 
 @pytest.mark.notebook

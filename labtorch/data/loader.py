@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from itertools import islice
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from labtorch.data.collate import default_collate, default_convert
 from labtorch.data.dataset import Dataset, IterableDataset, TensorDataset
+from labtorch.data.position import Position
 from labtorch.data.sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
 from labtorch.tensor.random import Generator, default_generator
 
@@ -28,6 +30,11 @@ class DataLoader:
     With `num_workers` as many processes load samples ahead; the batches are the same, and in the
     same order. The order of a shuffle follows `generator`, or `labtorch.manual_seed`; worker i
     starts from a seed that follows from it, plus i. `pin_memory` is accepted and changes nothing.
+
+    `state_dict()` says where in an epoch the loader is; after `load_state_dict`, in any process,
+    the next epoch goes on behind the batches that were handed out, as the other would have done.
+    The global random state is the program's to save (`labtorch.get_rng_state`). The batches are not
+    loaded again, save for an iterable dataset, whose stream is read anew up to there.
     """
 
     def __init__(
@@ -106,21 +113,64 @@ class DataLoader:
         batched = self.batch_sampler is not None
         self.fetcher = Fetcher(collate_fn, batched, self._iterable and drop_last)
         self._workers: Any = None
+        self._position, self._resumes = self._nowhere(), False
 
     def __iter__(self) -> Iterator[Any]:
         return self._from_workers() if self.num_workers else self._from_here()
+
+    # ---------------------------------------------------------------- the place in an epoch
+    def state_dict(self) -> dict[str, Any]:
+        """How many batches of this epoch were handed out, and what its order follows from."""
+        return self._position.state_dict()
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Let the next epoch go on from a place that `state_dict` gave.
+
+        Raises ValueError, with nothing changed, if it is no such place.
+        """
+        position = self._nowhere()
+        position.load_state_dict(state_dict)
+        self._position, self._resumes = position, position.batches > 0
+
+    def _nowhere(self) -> Position:
+        """The beginning of an epoch, with the generators that its order may be drawn from."""
+        samplers = (self.sampler, self.batch_sampler, getattr(self.batch_sampler, "sampler", None))
+        found = [default_generator, self.generator, *(getattr(s, "generator", 0) for s in samplers)]
+        own = {id(each): each for each in found if isinstance(each, Generator)}
+        return Position(list(own.values()))
+
+    def _begun(self) -> tuple[Position, int]:
+        """The position of an epoch that begins now, and how many batches of it were had before."""
+        if self._resumes:
+            self._resumes = False
+            return self._position, self._position.batches
+        self._position = self._nowhere()
+        self._position.begin()
+        return self._position, 0
+
+    def _ended(self, position: Position) -> None:
+        if position is self._position:
+            self._position = self._nowhere()
 
     def _jobs(self) -> Iterable[Any]:
         """What is fetched at once: the indices of a batch, or one."""
         return self.sampler if self.batch_sampler is None else self.batch_sampler
 
     def _from_here(self) -> Iterator[Any]:
-        fetch = self.fetcher(self.dataset)
-        for job in self._jobs():
+        position, had = self._begun()
+        with position.again() if had else nullcontext():
+            fetch = self.fetcher(self.dataset)
+            jobs = iter(self._jobs())
+            for job in islice(jobs, had):
+                if self._iterable:
+                    fetch(job)
+        for job in jobs:
             found = fetch(job)
             if isinstance(found, Ended):
-                return
+                break
+            position.batches += 1
             yield found
+        self._ended(position)
 
     def _from_workers(self) -> Iterator[Any]:
         from labtorch.data.workers import Workers
@@ -128,12 +178,28 @@ class DataLoader:
         workers = self._workers or Workers(self)
         if self.persistent_workers:
             self._workers = workers
+        position, had = self._begun()
         # a child of the generator's seed: the shuffle does not depend on the number of workers
-        source: Any = (self.generator or default_generator).numpy.bit_generator.seed_seq
-        seed = int(source.spawn(1)[0].generate_state(1, np.uint64)[0] >> 2)
+        with position.again() if had else nullcontext():
+            source: Any = (self.generator or default_generator).numpy.bit_generator.seed_seq
+            seed = int(source.spawn(1)[0].generate_state(1, np.uint64)[0] >> 2)
+            jobs = iter(self._jobs())
+            skipped = 0 if self._iterable else sum(1 for _ in islice(jobs, had))
+        results = workers.epoch(
+            seed, jobs, self.prefetch_factor or 2, skipped, position.workers if skipped else {}
+        )
+        again = had - skipped  # a stream is read anew
         try:
-            yield from workers.epoch(seed, iter(self._jobs()), self.prefetch_factor or 2)
+            for number, random_states, found in results:
+                if again:
+                    again -= 1
+                    continue
+                position.batches += 1
+                position.workers[number] = random_states
+                yield found
+            self._ended(position)
         finally:
+            results.close()
             if workers is not self._workers:
                 workers.stop()
 

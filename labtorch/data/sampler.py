@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence, Sized
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Generic, TypeVar
 
 from labtorch.tensor.creation import as_tensor
@@ -67,10 +67,10 @@ class RandomSampler(Sampler[int]):
         if self.replacement:
             yield from randint(n, (self.num_samples,), generator=self.generator).tolist()
             return
-        left = self.num_samples
-        while left > 0:
-            yield from randperm(n, generator=self.generator).tolist()[:left]
-            left -= n
+        # all orders are drawn at the beginning: what else draws meanwhile does not change them
+        rounds = range(-(-self.num_samples // n))
+        orders = [randperm(n, generator=self.generator).tolist() for _ in rounds]
+        yield from islice(chain.from_iterable(orders), self.num_samples)
 
     def __len__(self) -> int:
         return self.num_samples

@@ -15,7 +15,7 @@ import random
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -24,6 +24,7 @@ import numpy as np
 
 from labtorch.backend import threads
 from labtorch.data.loader import Ended
+from labtorch.data.position import random_states, set_random_states
 from labtorch.tensor.random import manual_seed
 
 LOOK = 1.0  # seconds after which a silent worker is looked at
@@ -78,7 +79,7 @@ def _work(
     tasks: Any,
     results: Any,
 ) -> None:
-    """The life of a worker: ("epoch", seed), (task, indices) ..., None."""
+    """The life of a worker: ("epoch", (seed, random states or None)), (task, indices) ..., None."""
     global _info
     threads.set_num_threads(1)  # the workers are the parallelism
     stream: Any = None
@@ -88,7 +89,8 @@ def _work(
             at, given = task
             try:
                 if at == "epoch":
-                    seed = given + number
+                    first, states = given
+                    seed = first + number
                     random.seed(seed)
                     np.random.seed(seed % 2**32)
                     manual_seed(seed)
@@ -96,6 +98,8 @@ def _work(
                     if start is not None and not begun:
                         begun = True
                         start(number)
+                    if states is not None:  # an epoch that goes on
+                        set_random_states(states)
                     stream = None
                     continue
                 if stream is None:
@@ -104,7 +108,7 @@ def _work(
             except Exception as error:
                 value = _Failure(error, number)
                 at = -1 if at == "epoch" else at
-            results.put((at, number, _portable(value, number)))
+            results.put((at, number, random_states(), _portable(value, number)))
 
 
 def _portable(value: Any, worker: int) -> bytes:
@@ -145,10 +149,16 @@ class Workers:
             process.start()
         self.timeout = loader.timeout
 
-    def epoch(self, seed: int, jobs: Iterator[Any], ahead: int) -> Iterator[Any]:
-        """The results of all jobs in order, with `ahead` of them under way for each worker."""
-        for tasks in self.tasks:
-            tasks.put(("epoch", seed))
+    def epoch(
+        self, seed: int, jobs: Iterator[Any], ahead: int, had: int, states: dict[int, tuple]
+    ) -> Generator[tuple[int, tuple, Any]]:
+        """The results of all jobs in order, with `ahead` of them under way for each worker.
+
+        With each come the number of its worker and the random states in which it left that. Jobs
+        before the first, `had` of them, were done before: the workers' turns and states go on.
+        """
+        for number, tasks in enumerate(self.tasks):
+            tasks.put(("epoch", (seed, states.get(number))))
         count, sent, wanted = len(self.tasks), 0, 0
         owner: dict[int, int] = {}  # which worker has a task
         arrived: dict[int, Any] = {}
@@ -161,17 +171,17 @@ class Workers:
                 sent += 1
 
         for _ in range(ahead):
-            for number in range(count):
-                send(number)
+            for turn in range(count):
+                send((had + turn) % count)
         try:
             while wanted < sent:
                 while wanted not in arrived:
-                    at, number, data = self._next()
+                    at, number, left, data = self._next()
                     value = pickle.loads(data)
                     if at == -1 and isinstance(value, _Failure):
                         value.reraise()
-                    arrived[at] = (number, value)
-                number, value = arrived.pop(wanted)
+                    arrived[at] = (number, left, value)
+                number, left, value = arrived.pop(wanted)
                 owner.pop(wanted)
                 wanted += 1
                 if isinstance(value, _Failure):
@@ -179,19 +189,19 @@ class Workers:
                 if isinstance(value, Ended):
                     continue  # a worker whose stream is over gets no more tasks
                 send(number)
-                yield value
+                yield number, left, value
         finally:
             while owner and wanted < sent:  # left early: let the workers come to rest
                 if not any(each.is_alive() for each in self.processes):
                     break
                 try:
-                    at, _, _ = self.results.get(timeout=LOOK)
+                    at, *_ = self.results.get(timeout=LOOK)
                 except queue.Empty:
                     break
                 owner.pop(at, None)
                 wanted += at not in arrived
 
-    def _next(self) -> tuple[Any, int, bytes]:
+    def _next(self) -> tuple[Any, int, tuple, bytes]:
         """The next result; an error if a worker has died or takes too long."""
         until = time.monotonic() + self.timeout if self.timeout else None
         while True:

@@ -42,6 +42,7 @@ class _Loading(OrderedDict):
     def __init__(self, state: Mapping) -> None:
         super().__init__(state)
         self.writes: list[Callable[[], None]] = []
+        self.extras: list[Callable[[], None]] = []  # what may fail, and so comes first
         self.assign = False
 
 
@@ -633,7 +634,7 @@ class Module:
                 f"Error(s) in loading state_dict for {type(self).__name__}:\n\t"
                 + "\n\t".join(errors)
             )
-        for write in loading.writes:
+        for write in (*loading.extras, *loading.writes):
             write()
         return _IncompatibleKeys(missing, unexpected)
 
@@ -659,6 +660,7 @@ class Module:
                 error_msgs,
             )
         writes: list[Callable[[], None]] = []
+        extras: list[Callable[[], None]] = []
         own = dict(self._own_state())
         for name, value in own.items():
             key = prefix + name
@@ -672,11 +674,10 @@ class Module:
                     f"Tensor-like object from checkpoint but received {type(given)}"
                 )
                 continue
-            if is_lazy(value) and not is_lazy(given):
-                value.materialize(given.shape)  # type: ignore[attr-defined]
-            if value.ndim == 0 and given.ndim == 1 and len(given) == 1:
+            waits = is_lazy(value) and not is_lazy(given)  # for its shape: it takes any
+            if value._array.ndim == 0 and given._array.ndim == 1 and given._array.size == 1:
                 given = given[0]  # files of before 0-d tensors
-            if given._array.shape != value._array.shape:
+            if given._array.shape != value._array.shape and not waits:
                 error_msgs.append(
                     f"size mismatch for {key}: copying a param with shape {given.shape} from "
                     f"checkpoint, the shape in current model is {value.shape}."
@@ -684,12 +685,22 @@ class Module:
                 continue
             if local_metadata.get("assign_to_params_buffers", False):
                 writes.append(functools.partial(self._assign, name, value, given))
+            elif (
+                dtypes.CATEGORY[given._array.dtype.kind] > dtypes.CATEGORY[value._array.dtype.kind]
+            ):
+                error_msgs.append(
+                    f"dtype mismatch for {key}: a value of {given.dtype} from checkpoint does not "
+                    f"fit into {value.dtype} of the current model."
+                )
             else:
+                if waits:
+                    shape = given.shape
+                    writes.append(functools.partial(value.materialize, shape))  # type: ignore[attr-defined]
                 writes.append(functools.partial(_copy_into, value, given))
         extra = prefix + EXTRA_STATE
         if type(self).set_extra_state is not Module.set_extra_state:
             if extra in state_dict:
-                writes.append(functools.partial(self.set_extra_state, state_dict[extra]))
+                extras.append(functools.partial(self.set_extra_state, state_dict[extra]))
             elif strict:
                 missing_keys.append(extra)
         elif strict and extra in state_dict:
@@ -704,8 +715,9 @@ class Module:
                         unexpected_keys.append(key)
         if isinstance(state_dict, _Loading):
             state_dict.writes += writes
+            state_dict.extras += extras
         else:
-            for write in writes:
+            for write in (*extras, *writes):
                 write()
 
     def _assign(self, name: str, value: Tensor, given: Tensor) -> None:

@@ -21,6 +21,9 @@ class LBFGS(Optimizer):
     many times; there is one parameter group. Source: Nocedal (1980); Nocedal and Wright, ch. 3, 7.
     """
 
+    def _check_state(self, name: str, value: Any, parameter: Any) -> None:
+        """Its state is of all parameters together, and stands with the first."""
+
     def __init__(
         self,
         params: Iterable[Any],

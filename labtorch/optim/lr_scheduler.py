@@ -623,10 +623,18 @@ class CyclicLR(LRScheduler):
         return [low + (high - low) * height for low, high in zip(self.base_lrs, self.max_lrs)]
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything but the optimizer and a function of one's own."""
+        """Everything but the optimizer; of a `scale_fn` that is an object, its attributes."""
         state = super().state_dict()
-        del state["_scale_fn_custom"]
+        custom = self._scale_fn_custom
+        state["_scale_fn_custom"] = None if custom is None else _attributes(custom)
         return state
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        state = dict(state_dict)
+        attributes = state.pop("_scale_fn_custom", None)
+        super().load_state_dict(state)
+        if attributes is not None:
+            self._scale_fn_custom.__dict__.update(attributes)
 
 
 class OneCycleLR(LRScheduler):

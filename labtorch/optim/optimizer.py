@@ -248,7 +248,11 @@ class Optimizer:
         return {"state": state, "param_groups": groups}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over a saved state; the parameters stay, matched by their order."""
+        """Take over a saved state; the parameters stay, matched by their order.
+
+        Raises ValueError, with nothing changed, if groups, numbers of parameters or shapes differ.
+        """
+        _check_structure(state_dict)
         saved = state_dict["param_groups"]
         if len(saved) != len(self.param_groups):
             raise ValueError("loaded state dict has a different number of parameter groups")
@@ -270,6 +274,8 @@ class Optimizer:
             if parameter is None:
                 state[key] = value
             else:
+                for name, each in value.items():
+                    self._check_state(name, each, parameter)
                 state[parameter] = {name: _taken(name, v, parameter) for name, v in value.items()}
         groups = []
         for mine, theirs in zip(self.param_groups, saved):
@@ -279,6 +285,22 @@ class Optimizer:
             group["params"] = mine["params"]
             groups.append(group)
         self.__setstate__({"state": state, "param_groups": groups})
+
+    def _check_state(self, name: str, value: Any, parameter: Tensor) -> None:
+        """Refuse a state that cannot belong to the parameter: one that is not spread over it."""
+        if not isinstance(value, Tensor) or value.numel() == 1:
+            return
+        shape, own = value._array.shape, parameter._array.shape
+        if len(shape) > len(own) or any(a not in (1, b) for a, b in zip(shape[::-1], own[::-1])):
+            raise ValueError(
+                f"loaded state dict has '{name}' of shape {tuple(shape)} for a parameter of shape "
+                f"{tuple(own)}"
+            )
+        if value.is_complex() and not parameter.is_complex():
+            raise ValueError(
+                f"loaded state dict has '{name}' of {value.dtype} for a parameter of "
+                f"{parameter.dtype}"
+            )
 
     def __getstate__(self) -> dict[str, Any]:
         return {"defaults": self.defaults, "state": self.state, "param_groups": self.param_groups}
@@ -305,6 +327,21 @@ class Optimizer:
         handle = RemovableHandle(self._step_post_hooks)
         self._step_post_hooks[handle.id] = hook
         return handle
+
+
+def _check_structure(state_dict: Any) -> None:
+    """Refuse what is not shaped like an optimizer's state_dict."""
+    if not isinstance(state_dict, dict) or not {"state", "param_groups"} <= state_dict.keys():
+        raise ValueError(
+            "an optimizer's state dict has 'state' and 'param_groups'; is this a model's, or a "
+            "whole checkpoint, of which the optimizer's is a part?"
+        )
+    for group in state_dict["param_groups"]:
+        if not isinstance(group, dict) or not isinstance(group.get("params"), list):
+            raise ValueError("loaded state dict has a parameter group without its 'params'")
+    for key, value in state_dict["state"].items():
+        if isinstance(key, int) and not isinstance(value, dict):
+            raise ValueError(f"loaded state dict has a {type(value).__name__} for parameter {key}")
 
 
 def _taken(name: str, value: Any, parameter: Tensor) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from labtorch.backend import devices, dtypes
+from labtorch.backend import devices, dtypes, random_state
 from labtorch.engine.public import deliver
 from labtorch.engine.variable import wrap, wrap_new
 from labtorch.ops import elementwise
@@ -23,7 +23,10 @@ class Generator:
         self.manual_seed(67280421310721)
 
     def manual_seed(self, seed: int) -> Generator:
-        self._seed = int(seed)
+        number = int(seed)
+        if not -(2**63) <= number < 2**64:
+            raise ValueError("Overflow: a seed is at least -2**63 and less than 2**64")
+        self._seed = number
         self.numpy = np.random.Generator(np.random.PCG64(abs(self._seed)))
         return self
 
@@ -37,15 +40,14 @@ class Generator:
         return drawn
 
     def get_state(self) -> Tensor:
-        import pickle
+        """Where the stream is, as bytes."""
+        return wrap(np.frombuffer(random_state.encoded(self._seed, self.numpy), np.uint8).copy())
 
-        state = pickle.dumps((self._seed, self.numpy.bit_generator.state))
-        return wrap(np.frombuffer(state, np.uint8).copy())
-
-    def set_state(self, state: Tensor) -> Generator:
-        import pickle
-
-        self._seed, self.numpy.bit_generator.state = pickle.loads(state._array.tobytes())
+    def set_state(self, new_state: Tensor) -> Generator:
+        """Go on from what `get_state` gave; anything else leaves the generator as it is."""
+        if not isinstance(new_state, Tensor) or new_state.dtype is not dtypes.uint8:
+            raise TypeError("RNG state must be a torch.ByteTensor, as get_state() returns it")
+        self._seed, self.numpy = random_state.decoded(new_state.cpu()._array.tobytes())
         return self
 
 

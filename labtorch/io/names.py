@@ -1,7 +1,8 @@
 """The names of PyTorch's file format: a zip of a pickle and of the storages it refers to.
 
 `archive/data.pkl` holds the object; where a tensor stands, it calls `_rebuild_tensor_v2` with the
-name of a storage, `archive/data/<key>`, and with offset, size and stride in it.
+name of a storage, `archive/data/<key>`, and with offset, size and stride in it. Dtypes younger than
+typed storages are read from an untyped one, by `_rebuild_tensor_v3`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ KINDS = {
     "FloatStorage": dtypes.float32,
     "DoubleStorage": dtypes.float64,
     "HalfStorage": dtypes.float16,
+    "BFloat16Storage": dtypes.bfloat16,
     "LongStorage": dtypes.int64,
     "IntStorage": dtypes.int32,
     "ShortStorage": dtypes.int16,
@@ -22,5 +24,7 @@ KINDS = {
     "ComplexDoubleStorage": dtypes.complex128,
 }
 NAMES = {kind: name for name, kind in KINDS.items()}
+UNTYPED = ("torch.storage", "UntypedStorage")
 REBUILD_TENSOR = ("torch._utils", "_rebuild_tensor_v2")
+REBUILD_UNTYPED = ("torch._utils", "_rebuild_tensor_v3")
 REBUILD_PARAMETER = ("torch._utils", "_rebuild_parameter")
