@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-import contextlib
+import enum
 import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from labtorch.nn.module import Module
-from labtorch.onnx import sizes as sizes_module
-from labtorch.onnx.errors import OnnxExporterError, TracerWarning, UnsupportedOperatorError
+from labtorch.onnx.axes import dynamic_axes_of
+from labtorch.onnx.errors import UnsupportedOperatorError
 from labtorch.onnx.graph import DEFAULT_OPSET, FIRST_OPSET, LAST_OPSET, Graph, Value
 from labtorch.onnx.program import ONNXProgram
-from labtorch.onnx.sizes import Sizes, Sym
+from labtorch.onnx.proto import assembled
+from labtorch.onnx.runs import as_it_was, traces_of
+from labtorch.onnx.sizes import Sizes
 from labtorch.onnx.structure import Arguments, results
 from labtorch.onnx.table import TRANSLATORS
-from labtorch.onnx.trace import Constant, Ref, Trace, run
-from labtorch.tensor import random
-from labtorch.version import __version__
+from labtorch.onnx.trace import Entry, Ref
 
-IR_VERSION = 10  # the first whose nodes carry metadata, by which viewers group them
+OLDEST_OPSET = 7  # the oldest that PyTorch takes; before FIRST_OPSET see `_older`
+# PyTorch's options that change nothing here, and those that would
+IDLE = {"dynamo", "external_data", "report", "optimize", "profile", "dump_exported_program"}
+IDLE |= {"artifacts_dir", "operator_export_type", "autograd_inlining", "fallback"}
+REFUSED = {"custom_translation_table", "custom_opsets", "export_modules_as_functions"}
 
 
-class TrainingMode:
+class TrainingMode(enum.IntEnum):
     """In which mode the model is exported."""
 
     EVAL, PRESERVE, TRAINING = 0, 1, 2
@@ -36,19 +39,18 @@ def export(
     f: Any = None,
     *,
     kwargs: dict[str, Any] | None = None,
-    export_params: bool = True,
     verbose: bool | None = None,
-    training: int = TrainingMode.EVAL,
     input_names: list[str] | None = None,
     output_names: list[str] | None = None,
     opset_version: int | None = None,
-    do_constant_folding: bool = True,
-    keep_initializers_as_inputs: bool = False,
-    dynamic_axes: Any = None,
     dynamic_shapes: Any = None,
     verify: bool = False,
-    dynamo: bool | None = None,
-    **ignored: Any,
+    export_params: bool = True,
+    keep_initializers_as_inputs: bool = False,
+    dynamic_axes: Any = None,
+    training: int = TrainingMode.EVAL,
+    do_constant_folding: bool = True,
+    **options: Any,
 ) -> ONNXProgram:
     """Run `model` on the example arguments, and translate what ran into an ONNX model.
 
@@ -56,32 +58,32 @@ def export(
     named by `input_names`, else as forward's arguments are. Dimensions named in `dynamic_axes`
     ({"x": {0: "batch"}} or {"x": [0]}), or in `dynamic_shapes`, may have any size later on;
     dimensions of one name have the same size. What Python decides while the model runs, as a
-    branch, is exported as it was decided, with a TracerWarning. With `verify`, onnxruntime runs
-    the result and is compared with the model.
+    branch, is exported as it was decided, with a TracerWarning. With `do_constant_folding`, what
+    depends on neither inputs nor parameters is computed now. With `verify`, onnxruntime runs the
+    result and is compared with the model. PyTorch's other options are taken and change nothing.
 
-    Raises UnsupportedOperatorError for an op that has no counterpart in ONNX.
+    Raises UnsupportedOperatorError for an op that has no counterpart in ONNX; then nothing is
+    written.
     """
     onnx = _onnx()
-    if not isinstance(model, Module):
-        raise TypeError(f"onnx.export: model must be an nn.Module, not {type(model).__name__}")
-    if isinstance(f, str) and not f:
-        raise ValueError("onnx.export: f is an empty path")
+    _check(model, f, options)
     opset = _opset(onnx, opset_version)
     import labtorch.onnx.translators  # noqa: F401  # fills the table
 
     arguments = Arguments(model, args, kwargs)
     names = _input_names(arguments, input_names)
-    axes = _axes(arguments, names, output_names or [], dynamic_axes, dynamic_shapes)
-    with _as_it_was(model, training):
-        traces = _traces(model, arguments, axes)
-    sizes = Sizes(traces, axes)
-    graph = Graph(opset)
-    outputs = _translate(graph, sizes, names, output_names)
-    proto = _assembled(onnx, graph, names, outputs, model, export_params, keep_initializers_as_inputs)
-    expected = [each._array for _, each in results(traces[0].result)]
-    program = ONNXProgram(
-        proto, lambda a, k: arguments.feed([n for n in names], a, k), expected
-    )
+    axes = dynamic_axes_of(arguments, names, output_names or [], dynamic_axes, dynamic_shapes)
+    as_inputs = keep_initializers_as_inputs or not export_params
+    with as_it_was(model, int(training)):
+        sizes = Sizes(traces_of(model, arguments, axes), axes)
+    graph = Graph(max(opset, FIRST_OPSET), free_parameters=as_inputs)
+    _translate(graph, sizes, names, do_constant_folding)
+    outputs = _outputs(graph, sizes.traces[0].result, sizes, output_names)
+    proto = assembled(graph, names, outputs, model, as_inputs, export_params)
+    if opset < FIRST_OPSET:
+        proto = _older(onnx, proto, opset)
+    expected = [each._array for _, each in results(sizes.traces[0].result)]
+    program = ONNXProgram(proto, lambda a, k: arguments.feed(names, a, k), expected)
     if verify:
         program.verify(dict(zip(names, arguments.arrays)))
     if verbose:
@@ -95,27 +97,44 @@ def export(
 def _onnx() -> Any:
     try:
         import onnx
-    except ModuleNotFoundError:
+        import onnx.checker
+        import onnx.helper
+        import onnx.numpy_helper
+        import onnx.printer
+        import onnx.version_converter
+    except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            "onnx.export needs the onnx package: pip install 'labtorch[export]' (or pip install "
-            "onnx)",
-            name="onnx",
+            'onnx.export needs the onnx package: pip install "labtorch[export]"', name=error.name
         ) from None
-    import onnx.checker
-    import onnx.helper
-    import onnx.numpy_helper
-    import onnx.printer
-
     return onnx
+
+
+def _check(model: Any, f: Any, options: dict[str, Any]) -> None:
+    if not isinstance(model, Module):
+        raise TypeError(f"onnx.export: model must be an nn.Module, not {type(model).__name__}")
+    if isinstance(f, (str, bytes)) and not f:
+        raise ValueError("onnx.export: f is an empty path")
+    for name, value in options.items():
+        if name not in IDLE and name not in REFUSED:
+            raise TypeError(f"onnx.export() got an unexpected keyword argument '{name}'")
+        if name in REFUSED and value:
+            raise NotImplementedError(f"onnx.export: {name} is not supported")
+    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+        if type(tensor).__name__.startswith("Uninitialized"):
+            raise ValueError(
+                f"onnx.export: '{name}' has no shape before the first call: call the model once"
+            )
+        if not isinstance(tensor._array, np.ndarray):
+            raise ValueError("onnx.export runs models on the CPU: model.cpu()")
 
 
 def _opset(onnx: Any, asked: int | None) -> int:
     last = min(LAST_OPSET, onnx.defs.onnx_opset_version())
     if asked is None:
         return min(DEFAULT_OPSET, last)
-    if not FIRST_OPSET <= asked <= last:
+    if not OLDEST_OPSET <= asked <= last:
         raise ValueError(
-            f"onnx.export: opset_version {asked} is not supported: {FIRST_OPSET} to {last} are"
+            f"onnx.export: opset_version {asked} is not supported: {OLDEST_OPSET} to {last} are"
         )
     return int(asked)
 
@@ -132,203 +151,52 @@ def _input_names(arguments: Arguments, given: list[str] | None) -> list[str]:
     return names
 
 
-def _axes(
-    arguments: Arguments, names: list[str], outputs: list[str], dynamic_axes: Any, shapes: Any
-) -> list[dict[str, Any]]:
-    """The dynamic dimensions: for each its name, its places in the inputs, and its size."""
-    wanted: dict[str, dict[str, Any]] = {}
-    if shapes is not None:
-        dynamic_axes = _axes_of_shapes(arguments, names, shapes)
-    for key, dims in (dynamic_axes or {}).items():
-        if key not in names:
-            if key in outputs or key in arguments.names:
-                if key in outputs:
-                    continue  # what an output's sizes are follows from the inputs
-                number = arguments.names.index(key)
-            else:
-                raise ValueError(
-                    f"onnx.export: dynamic_axes names '{key}'; the inputs are {', '.join(names)}"
-                )
-        else:
-            number = names.index(key)
-        array = arguments.arrays[number]
-        labels = dims if isinstance(dims, dict) else {d: f"{key}_dim_{d}" for d in dims}
-        for dim, label in labels.items():
-            if not isinstance(dim, int) or not -array.ndim <= dim < array.ndim:
-                raise ValueError(
-                    f"onnx.export: dynamic_axes names dimension {dim} of '{key}', which has "
-                    f"{array.ndim}"
-                )
-            label = label or f"{key}_dim_{dim}"
-            size = array.shape[dim]
-            entry = wanted.setdefault(
-                str(label), {"name": str(label), "places": [], "sizes": [size]}
-            )
-            if entry["sizes"][0] != size:
-                raise ValueError(
-                    f"onnx.export: dimension '{label}' is {entry['sizes'][0]} and {size} in the "
-                    "example inputs; one name means one size"
-                )
-            entry["places"].append((number, dim % array.ndim))
-    for entry in wanted.values():
-        entry["place"] = entry["places"][0]
-    return list(wanted.values())
-
-
-def _axes_of_shapes(arguments: Arguments, names: list[str], shapes: Any) -> dict[str, Any]:
-    """PyTorch's `dynamic_shapes`: per argument {dim: name or an object with a name}, or a list."""
-    if not isinstance(shapes, dict):
-        shapes = dict(zip(arguments.names, shapes))
-    found: dict[str, Any] = {}
-    for key, dims in shapes.items():
-        if dims is None:
-            continue
-        pairs = dims.items() if isinstance(dims, dict) else enumerate(dims)
-        name = names[arguments.names.index(key)] if key in arguments.names else key
-        found[name] = {
-            d: getattr(label, "__name__", None) or (label if isinstance(label, str) else "")
-            for d, label in pairs
-            if label is not None and not isinstance(label, int)
-        }
-    return found
-
-
-# -------------------------------------------------------------------- the runs
-@contextlib.contextmanager
-def _as_it_was(model: Module, training: int) -> Iterator[None]:
-    """The model in the mode of the export; afterwards mode, state and random numbers as before."""
-    modes = [(module, module.training) for module in model.modules()]
-    state = [(t, t._array.copy()) for t in (*model.parameters(), *model.buffers())]
-    numbers = random.get_rng_state()
-    try:
-        if int(training) != TrainingMode.PRESERVE:
-            model.train(int(training) == TrainingMode.TRAINING)
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
-        for tensor, array in state:
-            if not np.array_equal(tensor._array, array, equal_nan=array.dtype.kind in "fc"):
-                tensor._array[...] = array
-        random.set_rng_state(numbers)
-
-
-def _traces(model: Module, arguments: Arguments, axes: list[dict[str, Any]]) -> list[Trace]:
-    state = [(t, t._array.copy()) for t in (*model.parameters(), *model.buffers())]
-
-    def trace(arrays: list[np.ndarray]) -> Trace:
-        for tensor, array in state:
-            if tensor._array.tobytes() != array.tobytes():
-                tensor._array[...] = array
-        return run(model, arrays, lambda tensors: arguments.call(model, tensors))
-
-    first = trace(arguments.arrays)
-    _warn_of_values(first, trace, arguments.arrays)
-    traces = [first]
-    for axis in axes:
-        traces.append(_other_size(first, trace, arguments.arrays, axis))
-    for i, axis in enumerate(axes):
-        was, other = axis["sizes"]
-        axis["sizes"] = [was] * (len(axes) + 1)
-        axis["sizes"][i + 1] = other
-    return traces
-
-
-def _other_size(first: Trace, trace: Any, arrays: list, axis: dict[str, Any]) -> Trace:
-    size, said = axis["sizes"][0], ""
-    for other in (2 * size, size + 1, size - 1):
-        if other < 1 or other == size:
-            continue
-        resized = list(arrays)
-        for number, dim in axis["places"]:
-            resized[number] = _resized(resized[number], dim, other)
-        try:
-            found = trace(resized)
-        except OnnxExporterError:
-            raise
-        except Exception as error:
-            said = said or f"with size {other} the model fails: {error}"
-            continue
-        apart = sizes_module.aligned([first, found])
-        if apart is None:
-            axis["sizes"].append(other)
-            return found  # type: ignore[no-any-return]
-        said = said or f"with size {other} the model takes other steps: {apart}"
-    raise OnnxExporterError(
-        f"onnx.export: dimension '{axis['name']}' cannot be dynamic: {said}. Leave it out of "
-        "dynamic_axes, or compute without a Python loop over it"
-    )
-
-
-def _resized(array: np.ndarray, dim: int, size: int) -> np.ndarray:
-    places = np.arange(size) % max(array.shape[dim], 1)
-    return np.ascontiguousarray(np.take(array, places, axis=dim))
-
-
-def _warn_of_values(first: Trace, trace: Any, arrays: list[np.ndarray]) -> None:
-    """Run on other values, and say what became a constant though it depends on them."""
-    random.manual_seed(0)
-    try:
-        other = trace([_other_values(each) for each in arrays])
-    except Exception:
-        return  # values that the model does not take: nothing is learnt
-    apart = sizes_module.aligned([first, other])
-    if apart is not None:
-        warnings.warn(
-            f"onnx.export: which ops run depends on the values of the inputs ({apart}): the branch "
-            "that the example takes is exported. torch.where chooses by value in the graph",
-            TracerWarning,
-            stacklevel=4,
-        )
-        return
-    for a, b in zip(first.entries, other.entries):
-        if any(_moved(x, y) for x, y in zip(a.args, b.args)):
-            warnings.warn(
-                f"onnx.export: a number or tensor that {a.op.name} takes depends on the values of "
-                f"the inputs, or is random, and becomes a constant: module '{a.scope}', {a.line}",
-                TracerWarning,
-                stacklevel=4,
-            )
-
-
-def _other_values(array: np.ndarray) -> np.ndarray:
-    if array.dtype.kind == "f":
-        return (array * 0.5 + np.roll(array, 1) * 0.25).astype(array.dtype)
-    return np.flip(array).copy().reshape(array.shape)
-
-
-def _moved(a: Any, b: Any) -> bool:
-    if isinstance(a, Constant) and isinstance(b, Constant):
-        same = a.array.shape == b.array.shape and a.array.tobytes() == b.array.tobytes()
-        return a.name is None and not same
-    if isinstance(a, Ref) or isinstance(b, Ref):
-        return not (isinstance(a, Ref) and isinstance(b, Ref) and a.number == b.number)
-    if isinstance(a, tuple) and isinstance(b, tuple):
-        return len(a) != len(b) or any(_moved(x, y) for x, y in zip(a, b))
-    if isinstance(a, (bool, int, float)) and isinstance(b, (bool, int, float)):
-        return a != b and not (a != a and b != b)
-    return False
-
-
 # -------------------------------------------------------------------- translation
-def _translate(
-    graph: Graph, sizes: Sizes, names: list[str], output_names: list[str] | None
-) -> list[Value]:
+def _translate(graph: Graph, sizes: Sizes, names: list[str], folding: bool) -> None:
     first = sizes.traces[0]
     for number, name in enumerate(names):
         graph.used.add(name)
         graph.values[number] = Value(name, first.arrays[number].dtype, sizes.dims(number))
         sizes.met(number)
-    graph.used |= set(output_names or ())
     for entries in zip(*(trace.entries for trace in sizes.traces)):
+        if folding and _folded(graph, sizes, entries[0]):
+            continue
         _translate_op(graph, sizes, list(entries))
-    graph.scope, graph.place, graph.op_name = "", None, ""
-    return _results(graph, first, output_names)
+    graph.at("", None, "")
 
 
-def _translate_op(graph: Graph, sizes: Sizes, entries: list[Any]) -> None:
+def _folded(graph: Graph, sizes: Sizes, entry: Entry) -> bool:
+    """Is what the op makes the same for all inputs and parameters? Then it becomes a constant."""
+    sources = list(_tensors(entry.args))
+    numbers = range(entry.first, entry.first + len(entry.outputs))
+    if not sources or sum(out.size for out in entry.outputs) > 1024:
+        return False
+    for each in sources:
+        if each.name is not None if not isinstance(each, Ref) else each.number not in graph.folded:
+            return False
+    if not all(sizes.same(n) for n in numbers):
+        return False
+    graph.at(entry.scope, entry.place, entry.op.name)
+    for n, out in zip(numbers, entry.outputs):
+        graph.values[n] = graph.constant(out)
+        graph.folded.add(n)
+    return True
+
+
+def _tensors(args: Any) -> Any:
+    """The tensors among an op's arguments, as the trace knows them."""
+    if isinstance(args, slice):
+        args = (args.start, args.stop, args.step)
+    if isinstance(args, tuple):
+        for each in args:
+            yield from _tensors(each)
+    elif isinstance(args, Ref) or hasattr(args, "array"):
+        yield args
+
+
+def _translate_op(graph: Graph, sizes: Sizes, entries: list[Entry]) -> None:
     entry = entries[0]
-    graph.scope, graph.place, graph.op_name = entry.scope, entry.place, entry.op.name
+    graph.at(entry.scope, entry.place, entry.op.name)
     translator = TRANSLATORS.get(entry.op.name)
     if translator is None:
         raise _unsupported(entry, "has no translation to ONNX")
@@ -346,13 +214,11 @@ def _translate_op(graph: Graph, sizes: Sizes, entries: list[Any]) -> None:
         raise _unsupported(entry, str(error)) from None
     for n, value, out in zip(numbers, made if isinstance(made, tuple) else (made,), graph.outputs):
         value = graph.cast(value, out.dtype)
-        if value.dims is None or value.constant is None:
-            value = Value(value.name, value.dtype, out.dims, value.constant)
-        graph.values[n] = value
+        graph.values[n] = Value(value.name, value.dtype, out.dims, value.constant)
         sizes.met(n)
 
 
-def _unsupported(entry: Any, why: str) -> UnsupportedOperatorError:
+def _unsupported(entry: Entry, why: str) -> UnsupportedOperatorError:
     return UnsupportedOperatorError(
         f"onnx.export: the op '{entry.op.name}' {why}: module '{entry.scope or 'the model itself'}'"
         f", {entry.line}\nWrite it with ops that have one, such as arithmetic, matmul, reductions, "
@@ -360,76 +226,57 @@ def _unsupported(entry: Any, why: str) -> UnsupportedOperatorError:
     )
 
 
-def _results(graph: Graph, trace: Trace, given: list[str] | None) -> list[Value]:
-    """The outputs under their names; one that is an input, a parameter or twice there is copied."""
-    found = results(trace.result)
-    names = [name or "output" for name, _ in found]
-    if len(found) > 1:
-        names = [f"output_{n}" if n.isdigit() else n for n in names]
-    names = [name if name not in graph.used or given else graph.fresh(name) for name in names]
-    given = list(given or [])
-    if len(given) > len(names):
-        raise ValueError(f"onnx.export: {len(given)} output_names for {len(names)} outputs")
-    names[: len(given)] = given
-    if len(set(names)) < len(names) or set(names) & {v.name for v in graph.values.values()}:
+def _outputs(
+    graph: Graph, result: Any, sizes: Sizes, given: list[str] | None
+) -> list[tuple[str, Value]]:
+    """The names of the outputs, and what they are."""
+    found, given = results(result), list(given or [])
+    if len(given) > len(found):
+        raise ValueError(f"onnx.export: {len(given)} output_names for {len(found)} outputs")
+    names = list(given)
+    for name, _ in found[len(given) :]:
+        if not name or name.isdigit():
+            name = "output" if len(found) == 1 else f"output_{name}"
+        names.append(graph.fresh(name))
+    if len(set(names)) < len(names) or set(given) & graph.used:
         raise ValueError(f"onnx.export: output names must be new: {', '.join(names)}")
-    made = []
-    for name, (_, tensor) in zip(names, found):
-        value = graph.argument(trace.argument(tensor))
-        graph.nodes.append(
-            graph.onnx.helper.make_node("Identity", [value.name], [name], name=f"/{name}")
-        )
-        made.append(Value(name, tensor._array.dtype, value.dims))
-    return made
+    first = sizes.traces[0]
+    return [
+        (name, graph.argument(first.argument(tensor))) for name, (_, tensor) in zip(names, found)
+    ]
 
 
-def _assembled(
-    onnx: Any,
-    graph: Graph,
-    names: list[str],
-    outputs: list[Value],
-    model: Module,
-    export_params: bool,
-    as_inputs: bool,
-) -> Any:
-    helper = onnx.helper
-    inputs = [_info(helper, graph.values[i], name) for i, name in enumerate(names)]
-    used = {name for node in graph.nodes for name in node.input}
-    kept = {name: a for name, a in graph.initializers.items() if name in used}
-    state = {name for name, _ in (*model.named_parameters(), *model.named_buffers())}
-    if as_inputs or not export_params:
-        for name in sorted(state & set(kept)):
-            inputs.append(_info(helper, Value(name, kept[name].dtype, kept[name].shape), name))
-            if not export_params:
-                del kept[name]
-    weights = [onnx.numpy_helper.from_array(array, name) for name, array in kept.items()]
-    infos = [_info(helper, each, each.name) for each in outputs]
-    made = helper.make_graph(_live(graph.nodes, outputs), type(model).__name__, inputs, infos, weights)
-    proto = helper.make_model(
-        made,
-        opset_imports=[helper.make_opsetid("", graph.opset)],
-        ir_version=IR_VERSION,
-        producer_name="labtorch",
-        producer_version=__version__,
+def _older(onnx: Any, proto: Any, opset: int) -> Any:
+    """The model in an older version of ONNX's ops; where there is none, as it is, as PyTorch does.
+
+    From 13 on versions of an op differ in what they allow, not in what they mean, so that a model
+    that the checker accepts under an older one means the same there. onnx converts some others.
+    """
+    for way in (_relabelled, _converted):
+        try:
+            made = way(onnx, proto, opset)
+            onnx.checker.check_model(made, full_check=True)
+            return made
+        except Exception as error:
+            said = str(error).strip().splitlines()[0]
+    warnings.warn(
+        f"onnx.export: the model cannot be expressed in opset_version {opset} ({said}): it is "
+        f"written in {FIRST_OPSET}",
+        stacklevel=3,
     )
-    onnx.checker.check_model(proto, full_check=True)
     return proto
 
 
-def _live(nodes: list[Any], outputs: list[Value]) -> list[Any]:
-    """The nodes that the outputs depend on."""
-    wanted, kept = {each.name for each in outputs}, []
-    for node in reversed(nodes):
-        if wanted.intersection(node.output):
-            wanted.update(node.input)
-            kept.append(node)
-    return kept[::-1]
+def _relabelled(onnx: Any, proto: Any, opset: int) -> Any:
+    if opset < 13:
+        raise ValueError("ops before version 13 mean other things")
+    made = onnx.ModelProto()
+    made.CopyFrom(proto)
+    made.opset_import[0].version = opset
+    return made
 
 
-def _info(helper: Any, value: Value, name: str) -> Any:
-    shape = [
-        (d.name or None) if isinstance(d, Sym) else d for d in (value.dims or ())
-    ]
-    return helper.make_tensor_value_info(
-        name, helper.np_dtype_to_tensor_dtype(value.dtype), shape
-    )
+def _converted(onnx: Any, proto: Any, opset: int) -> Any:
+    if opset == 13:  # onnx has no way from 14 to 13 for ops that only allow more since
+        return _relabelled(onnx, onnx.version_converter.convert_version(proto, 14), opset)
+    return onnx.version_converter.convert_version(proto, opset)

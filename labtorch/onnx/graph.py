@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+import os
 from typing import Any
 
 import numpy as np
 
 from labtorch.backend.dtypes import promote
+from labtorch.observe import source
 from labtorch.onnx.errors import OnnxExporterError
 from labtorch.onnx.sizes import Counted, Filled, Inverse, Sym, Triangle
 from labtorch.onnx.table import TRANSLATORS
-from labtorch.onnx.trace import Constant, Entry, Place
+from labtorch.onnx.trace import Constant, Place
 
 FIRST_OPSET, LAST_OPSET, DEFAULT_OPSET = 18, 23, 20
 INT_MAX = (1 << 63) - 1
@@ -50,19 +52,25 @@ class Graph:
     first tensor, a list as int64 (a list may hold sizes that are known at run time only).
     """
 
-    def __init__(self, opset: int) -> None:
+    def __init__(self, opset: int, free_parameters: bool = False) -> None:
         import onnx
 
         self.onnx, self.opset = onnx, opset
+        self.free_parameters = free_parameters  # others may take their places when the model runs
         self.nodes: list[Any] = []
         self.initializers: dict[str, Any] = {}
         self.values: dict[int, Value] = {}  # by the trace's numbers
         self.outputs: tuple[Value, ...] = ()  # of the op that is being translated
-        self.scope, self.place, self.op_name = "", None, ""
+        self.folded: set[int] = set()  # values that depend on neither inputs nor parameters
         self.used: set[str] = set()
         self._constants: dict[tuple, Value] = {}
         self._sizes: dict[Any, Value] = {}
-        self._places: dict[Place, str] = {}
+        self._lines: dict[Place, str] = {}
+        self.at("", None, "")
+
+    def at(self, scope: str, place: Place | None, op_name: str) -> None:
+        """Where in the model the nodes that follow belong."""
+        self.scope, self.place, self.op_name = scope, place, op_name
 
     # ---------------------------------------------------------------- nodes
     def __call__(
@@ -94,11 +102,14 @@ class Graph:
 
     @property
     def line(self) -> str:
+        """The user's line, without its folder: a model travels."""
         if self.place is None:
             return ""
-        if self.place not in self._places:
-            self._places[self.place] = Entry(None, (), "", self.place).line  # type: ignore[arg-type]
-        return self._places[self.place]
+        if self.place not in self._lines:
+            found = source.describe(*self.place)
+            file = os.path.basename(found["file"])
+            self._lines[self.place] = f"{file}:{found['line']}: {found['text'].strip()}"
+        return self._lines[self.place]
 
     @property
     def dtype(self) -> np.dtype:
@@ -136,7 +147,8 @@ class Graph:
             made = self.fresh(name or f"{self.path}/constant")
             plain = np.ascontiguousarray(array).reshape(array.shape)
             self.initializers[made] = plain
-            self._constants[key] = Value(made, array.dtype, array.shape, array)
+            fixed = None if name is not None and self.free_parameters else array
+            self._constants[key] = Value(made, array.dtype, array.shape, fixed)
         return self._constants[key]
 
     def ints(self, numbers: Any) -> Value:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import tempfile
 from typing import Any
 
 import numpy as np
 
-from labtorch.engine.variable import Variable, wrap
+from labtorch.engine.variable import wrap
+from labtorch.io.atomic import written
 from labtorch.onnx.errors import OnnxExporterError
 
 
@@ -32,14 +30,15 @@ class ONNXProgram:
         )
 
     def save(self, destination: Any) -> None:
-        """Write the model to a path or an open binary file; a path is written whole or not at all."""
+        """Write the model to an open binary file, or to a path, whole or not at all."""
         if self.model_proto.ByteSize() > 2**31 - 1:
             raise OnnxExporterError("onnx.export: a model of more than 2 GB does not fit one file")
         data = self.model_proto.SerializeToString()
         if hasattr(destination, "write"):
             destination.write(data)
         else:
-            write_whole(os.fspath(destination), data)
+            with written(destination) as file:
+                file.write(data)
 
     def __call__(self, *args: Any, **kwargs: Any) -> tuple:
         """The outputs that onnxruntime computes for the model's arguments, as tensors."""
@@ -53,7 +52,7 @@ class ONNXProgram:
                 import onnxruntime
             except ModuleNotFoundError:
                 raise ModuleNotFoundError(
-                    "running an exported model needs onnxruntime: pip install onnxruntime",
+                    'running an exported model needs onnxruntime: pip install "labtorch[export]"',
                     name="onnxruntime",
                 ) from None
             self._session = onnxruntime.InferenceSession(
@@ -82,28 +81,3 @@ class ONNXProgram:
                     apart = np.abs(got.astype(np.float64) - want.astype(np.float64))
                 worst = max(worst, float(np.nan_to_num(apart).max()))
         return worst
-
-
-def write_whole(path: str, data: bytes) -> None:
-    """Write a file so that until its last byte is on disk an older one keeps its place."""
-    folder = os.path.dirname(os.path.abspath(path))
-    if not os.path.isdir(folder):
-        raise RuntimeError(f"Parent directory {folder} does not exist.")
-    handle, temporary = tempfile.mkstemp(prefix=".labtorch-", dir=folder)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)  # as open() would have made it
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-
-
-def array_of(value: Any) -> np.ndarray:
-    return value.detach().cpu()._array if isinstance(value, Variable) else np.asarray(value)

@@ -1,8 +1,8 @@
 """Which numbers of a trace depend on the sizes of the inputs, and how.
 
-A trace is of one run, with the sizes of one batch. The model runs again with each dynamic dimension
-at another size, and what differs between the runs is expressed by the sizes: as a multiple of their
-product, as a linear function of them, or as the size of a tensor that is there already.
+A trace is of one run, with the sizes of one batch. The model runs again with other sizes, and what
+differs between the runs is expressed by the sizes: as a multiple of their product, as a linear
+function of them, or as the size of a tensor that is there already.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from labtorch.onnx.axes import Axis
 from labtorch.onnx.errors import OnnxExporterError
 from labtorch.onnx.trace import Constant, Entry, Ref, Trace
 
@@ -57,7 +58,7 @@ class Counted:
 
 @dataclass(frozen=True)
 class Triangle:
-    """A constant whose last two dimensions are `high` where column - row >= diagonal, else `low`."""
+    """A constant: in its last two dimensions `high` where column - row >= diagonal, else `low`."""
 
     low: np.ndarray
     high: np.ndarray
@@ -66,11 +67,10 @@ class Triangle:
 
 
 class Sizes:
-    """What the runs tell of numbers: `traces[0]`, and one more for each dynamic dimension."""
+    """What the runs tell of numbers; see `runs`."""
 
-    def __init__(self, traces: list[Trace], axes: list[dict[str, Any]]) -> None:
-        self.traces = traces
-        self.axes = axes  # of each dynamic dimension: its name, first place, size, other size
+    def __init__(self, traces: list[Trace], axes: list[Axis]) -> None:
+        self.traces, self.axes = traces, axes
         self._known: dict[tuple[int, ...], tuple[int, int]] = {}  # sizes met, and where
 
     def met(self, number: int) -> None:
@@ -78,6 +78,11 @@ class Sizes:
         for axis, sizes in enumerate(zip(*(t.arrays[number].shape for t in self.traces))):
             if len(set(sizes)) > 1:
                 self._known.setdefault(sizes, (number, axis))
+
+    def same(self, number: int) -> bool:
+        """Has the value been the same in all runs?"""
+        arrays = [trace.arrays[number] for trace in self.traces]
+        return all(a.shape == arrays[0].shape and _same(a, arrays[0]) for a in arrays)
 
     def dims(self, number: int) -> tuple:
         """A value's shape; what changes is a Sym, and None where nothing expresses it."""
@@ -91,33 +96,43 @@ class Sizes:
         first = int(values[0])
         if all(v == first for v in values):
             return first
-        for each in self.axes:
-            if values == each["sizes"]:
-                return Sym(((1, (each["place"],)),), 0, first, each["name"])
-        moved = [i for i, v in enumerate(values[1:]) if v != first]
-        found = self._product(first, values, moved) or self._linear(first, values, moved)
-        if found is None and tuple(values) in self._known:
-            found = Sym(((1, (self._known[tuple(values)],)),), 0, first)
-        return found
+        for axis in self.axes:
+            if values == axis.sizes:
+                return Sym(((1, (axis.places[0],)),), 0, first, axis.name)
+        moved = [i for i in range(len(self.axes)) if values[i + 1] != first]
+        for guess in (self._product(first, values, moved), self._linear(first, values, moved)):
+            if guess is not None and self._value(guess, -1) == values[-1]:
+                return guess
+        if tuple(values) in self._known:
+            return Sym(((1, (self._known[tuple(values)],)),), 0, first)
+        return None
+
+    def _value(self, sym: Sym, run: int) -> int:
+        """What a formula says of one of the runs."""
+        arrays = self.traces[run].arrays
+        return sym.constant + sum(
+            factor * math.prod(arrays[number].shape[axis] for number, axis in places)
+            for factor, places in sym.terms
+        )
 
     def _product(self, first: int, values: list[int], moved: list[int]) -> Sym | None:
-        whole = math.prod(self.axes[i]["sizes"][0] for i in moved)
+        whole = math.prod(self.axes[i].sizes[0] for i in moved)
         for i in moved:
-            was, other = self.axes[i]["sizes"][0], self.axes[i]["sizes"][i + 1]
+            was, other = self.axes[i].sizes[0], self.axes[i].sizes[i + 1]
             if first * other != values[i + 1] * was:
                 return None
-        if not whole or first % whole:
+        if not moved or not whole or first % whole:
             return None
-        return Sym(((first // whole, tuple(self.axes[i]["place"] for i in moved)),), 0, first)
+        return Sym(((first // whole, tuple(self.axes[i].places[0] for i in moved)),), 0, first)
 
     def _linear(self, first: int, values: list[int], moved: list[int]) -> Sym | None:
         terms, rest = [], Fraction(first)
         for i in moved:
-            was, other = self.axes[i]["sizes"][0], self.axes[i]["sizes"][i + 1]
+            was, other = self.axes[i].sizes[0], self.axes[i].sizes[i + 1]
             slope = Fraction(int(values[i + 1]) - first, other - was)
             if slope.denominator != 1:
                 return None
-            terms.append((int(slope), (self.axes[i]["place"],)))
+            terms.append((int(slope), (self.axes[i].places[0],)))
             rest -= slope * was
         return Sym(tuple(terms), int(rest), first)
 
@@ -175,7 +190,7 @@ class Sizes:
         raise self._differs(entries[0], f"a tensor made in Python, {list(first.shape)} here,")
 
     def _differs(self, entry: Entry, what: str) -> OnnxExporterError:
-        names = ", ".join(repr(each["name"]) for each in self.axes)
+        names = ", ".join(repr(each.name) for each in self.axes)
         return OnnxExporterError(
             f"onnx.export: with another size of the dynamic dimensions ({names}), {what} changes "
             f"in a way that cannot be expressed in ONNX: op {entry.op.name} in module "
@@ -225,30 +240,16 @@ def _counted(arrays: list[np.ndarray], dims: tuple) -> Counted | None:
 
 
 def _triangle(arrays: list[np.ndarray], dims: tuple) -> Triangle | None:
-    largest = max(arrays, key=lambda a: a.size)
-    if largest.ndim < 2 or any(d != 1 for d in dims[:-2]) or min(largest.shape[-2:]) < 2:
+    planes = [a.reshape(a.shape[-2:]) for a in arrays if a.ndim >= 2]
+    if not planes or any(d != 1 for d in dims[:-2]):
         return None
-    plane = largest.reshape(largest.shape[-2:])
-    low, high = plane[-1, 0], plane[0, -1]
-    for diagonal in range(-plane.shape[0] + 1, plane.shape[1] + 1):
-        if all(
-            _same(
-                np.where(np.tri(*a.shape[-2:], diagonal - 1, dtype=bool), low, high),
-                a.reshape(a.shape[-2:]),
-            )
-            for a in arrays
-        ):
+    largest = max(planes, key=lambda plane: plane.size)
+    rows, columns = largest.shape
+    if min(rows, columns) < 2:
+        return None
+    low, high = largest[-1, 0], largest[0, -1]
+    for diagonal in range(-rows + 1, columns + 1):
+        below = [np.tri(*plane.shape, diagonal - 1, dtype=bool) for plane in planes]
+        if all(_same(np.where(b, low, high), plane) for b, plane in zip(below, planes)):
             return Triangle(np.asarray(low), np.asarray(high), diagonal, dims)
-    return None
-
-
-def aligned(traces: list[Trace]) -> str | None:
-    """Did all runs take the same steps? If not, where they part."""
-    first = traces[0]
-    for other in traces[1:]:
-        for a, b in zip(first.entries, other.entries):
-            if a.op is not b.op or a.scope != b.scope or len(a.args) != len(b.args):
-                return f"{a.op.name} or {b.op.name} in module '{a.scope}', {a.line}"
-        if len(first.entries) != len(other.entries):
-            return f"{len(first.entries)} ops or {len(other.entries)}"
     return None

@@ -25,9 +25,7 @@ def flatten(value: Any, name: str = "") -> list[tuple[str, Any]]:
         parts = [(f.name, getattr(value, f.name)) for f in dataclasses.fields(value)]
     else:
         return [(name, value)]
-    return [
-        leaf for key, each in parts for leaf in flatten(each, f"{name}_{key}" if name else key)
-    ]
+    return [leaf for key, each in parts for leaf in flatten(each, f"{name}_{key}" if name else key)]
 
 
 def replaced(value: Any, tensors: Any) -> Any:

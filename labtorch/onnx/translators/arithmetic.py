@@ -10,13 +10,8 @@ import numpy as np
 from labtorch.onnx.graph import Graph, Value
 from labtorch.onnx.table import translates
 
-UNARY = {
-    **{"abs": "Abs", "neg": "Neg", "sqrt": "Sqrt", "reciprocal": "Reciprocal", "exp": "Exp"},
-    **{"log": "Log", "sign": "Sign", "sgn": "Sign", "sin": "Sin", "cos": "Cos", "tan": "Tan"},
-    **{"asin": "Asin", "acos": "Acos", "atan": "Atan", "sinh": "Sinh", "cosh": "Cosh"},
-    **{"asinh": "Asinh", "acosh": "Acosh", "atanh": "Atanh", "erf": "Erf", "floor": "Floor"},
-    **{"ceil": "Ceil"},
-}
+SAME = "abs neg sqrt reciprocal exp log sign sin cos tan asin acos atan sinh cosh asinh acosh atanh"
+UNARY = {name: name.title() for name in f"{SAME} erf floor ceil".split()} | {"sgn": "Sign"}
 COPIES = ("clone", "contiguous", "alias", "positive", "to")
 
 
@@ -196,10 +191,14 @@ def _(g, input, tensor1, tensor2, value=1):
 @translates("nan_to_num")
 def _(g, input, nan=0.0, posinf=None, neginf=None):
     limits = np.finfo(g.dtype)
-    y = g("Where", g("IsNaN", input, dtype=bool), g.value(nan or 0.0, g.dtype), input, dtype=g.dtype)
+    y = g(
+        "Where", g("IsNaN", input, dtype=bool), g.value(nan or 0.0, g.dtype), input, dtype=g.dtype
+    )
     for sign, given, usual in ((1, posinf, limits.max), (-1, neginf, limits.min)):
         to = g.value(float(usual) if given is None else given, g.dtype)
-        here = g("IsInf", y, detect_positive=int(sign > 0), detect_negative=int(sign < 0), dtype=bool)
+        here = g(
+            "IsInf", y, detect_positive=int(sign > 0), detect_negative=int(sign < 0), dtype=bool
+        )
         y = g("Where", here, to, y, dtype=g.dtype)
     return y
 

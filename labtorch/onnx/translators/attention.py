@@ -50,4 +50,3 @@ def _repeat_heads(g: Graph, x: Value, heads: int) -> Value:
     wide = expanded(g, wide, (*lead, h, heads // int(h), n, e))
     shape: Any = [*lead, heads, n, e]
     return g.shaped(g("Reshape", wide, g.ints(shape)), shape)
-

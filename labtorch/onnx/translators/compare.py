@@ -38,7 +38,9 @@ def truth(g: Graph, x: Value) -> Value:
 @translates(*(f"bitwise_{name}" for name in LOGIC))
 def _(g, input, other):
     kind = LOGIC[g.op_name.removeprefix("bitwise_")]
-    return g(kind if g.dtype.kind == "b" else f"Bitwise{kind}", g.floating(input), g.floating(other))
+    return g(
+        kind if g.dtype.kind == "b" else f"Bitwise{kind}", g.floating(input), g.floating(other)
+    )
 
 
 @translates("bitwise_not")

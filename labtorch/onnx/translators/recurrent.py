@@ -55,7 +55,7 @@ def _layers(
         bias = None
         if per > 2:
             parts = [_joined(g, kind, [each[i] for each in own]) for i in (2, 3)]
-            bias = _concat(g, parts, 1)
+            bias = _concat(g, parts, 1, own[0][2].name.replace("_ih", "") + f".{kind}")
         first = [g("Slice", s, [at], [at + directions], [0]) for s in states]
         made = g(
             kind,
@@ -81,7 +81,7 @@ def _joined(g: Graph, kind: str, weights: list[Value]) -> Value:
     if all(w.constant is not None for w in weights):
         arrays = [np.asarray(w.constant) for w in weights]
         parts = [np.concatenate([np.split(a, len(order))[i] for i in order]) for a in arrays]
-        return g.constant(np.stack(parts), g.fresh(f"{weights[0].name}.{kind}"))
+        return g.constant(np.stack(parts), f"{weights[0].name}.{kind}")
     made: list[Any] = []
     for w in weights:
         size = int(w.shape[0]) // len(order)
@@ -90,10 +90,10 @@ def _joined(g: Graph, kind: str, weights: list[Value]) -> Value:
     return _concat(g, made, 0)
 
 
-def _concat(g: Graph, parts: list[Value], axis: int) -> Value:
+def _concat(g: Graph, parts: list[Value], axis: int, name: str | None = None) -> Value:
     if len(parts) == 1:
         return parts[0]
     if all(p.constant is not None for p in parts):
         joined = np.concatenate([np.asarray(p.constant) for p in parts], axis)
-        return g.constant(joined, g.fresh(f"{parts[0].name}.joined"))
+        return g.constant(joined, name)
     return g("Concat", *parts, axis=axis)  # type: ignore[no-any-return]

@@ -13,7 +13,7 @@ from labtorch.onnx.table import translates
 
 @translates("reshape", "view")
 def _(g, input, shape):
-    return g.reshape(input, shape)
+    return g.reshape(input, g.outputs[0].shape)
 
 
 @translates("transpose")
