@@ -16,9 +16,9 @@ from labtorch.onnx.program import ONNXProgram
 from labtorch.onnx.proto import assembled
 from labtorch.onnx.runs import as_it_was, traces_of
 from labtorch.onnx.sizes import Sizes
-from labtorch.onnx.structure import Arguments, results
+from labtorch.onnx.structure import Arguments
 from labtorch.onnx.table import TRANSLATORS
-from labtorch.onnx.trace import Entry, Ref
+from labtorch.onnx.trace import SMALL, Entry, Ref, Trace
 
 OLDEST_OPSET = 7  # the oldest that PyTorch takes; before FIRST_OPSET see `_older`
 # PyTorch's options that change nothing here, and those that would
@@ -78,11 +78,11 @@ def export(
         sizes = Sizes(traces_of(model, arguments, axes), axes)
     graph = Graph(max(opset, FIRST_OPSET), free_parameters=as_inputs)
     _translate(graph, sizes, names, do_constant_folding)
-    outputs = _outputs(graph, sizes.traces[0].result, sizes, output_names)
+    outputs = _outputs(graph, sizes.traces[0], output_names)
     proto = assembled(graph, names, outputs, model, as_inputs, export_params)
     if opset < FIRST_OPSET:
         proto = _older(onnx, proto, opset)
-    expected = [each._array for _, each in results(sizes.traces[0].result)]
+    expected = [array for _, _, array in sizes.traces[0].results]
     program = ONNXProgram(proto, lambda a, k: arguments.feed(names, a, k), expected)
     if verify:
         program.verify(dict(zip(names, arguments.arrays)))
@@ -169,7 +169,7 @@ def _folded(graph: Graph, sizes: Sizes, entry: Entry) -> bool:
     """Is what the op makes the same for all inputs and parameters? Then it becomes a constant."""
     sources = list(_tensors(entry.args))
     numbers = range(entry.first, entry.first + len(entry.outputs))
-    if not sources or sum(out.size for out in entry.outputs) > 1024:
+    if not sources or sum(out.size for out in entry.outputs) > SMALL:
         return False
     for each in sources:
         if each.name is not None if not isinstance(each, Ref) else each.number not in graph.folded:
@@ -226,24 +226,19 @@ def _unsupported(entry: Entry, why: str) -> UnsupportedOperatorError:
     )
 
 
-def _outputs(
-    graph: Graph, result: Any, sizes: Sizes, given: list[str] | None
-) -> list[tuple[str, Value]]:
+def _outputs(graph: Graph, trace: Trace, given: list[str] | None) -> list[tuple[str, Value]]:
     """The names of the outputs, and what they are."""
-    found, given = results(result), list(given or [])
+    found, given = trace.results, list(given or [])
     if len(given) > len(found):
         raise ValueError(f"onnx.export: {len(given)} output_names for {len(found)} outputs")
     names = list(given)
-    for name, _ in found[len(given) :]:
+    for name, _, _ in found[len(given) :]:
         if not name or name.isdigit():
             name = "output" if len(found) == 1 else f"output_{name}"
         names.append(graph.fresh(name))
     if len(set(names)) < len(names) or set(given) & graph.used:
         raise ValueError(f"onnx.export: output names must be new: {', '.join(names)}")
-    first = sizes.traces[0]
-    return [
-        (name, graph.argument(first.argument(tensor))) for name, (_, tensor) in zip(names, found)
-    ]
+    return [(name, graph.argument(made)) for name, (_, made, _) in zip(names, found)]
 
 
 def _older(onnx: Any, proto: Any, opset: int) -> Any:

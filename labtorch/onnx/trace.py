@@ -1,7 +1,7 @@
 """One run of a model, written down: every op, what it took and what it made.
 
-The run records gradients, so that writing in place is announced, too, as ops whose results take the
-places of the tensors that were written to (see `engine.inplace`).
+The run records gradients, so that writing in place is announced as ops whose results take the places
+of the tensors that were written to (see `engine.inplace`); where no gradient flows, this is done here.
 """
 
 from __future__ import annotations
@@ -14,12 +14,16 @@ import numpy as np
 
 from labtorch.engine import events
 from labtorch.engine.events import Watcher
+from labtorch.engine.inplace import copy_slices, recipe
 from labtorch.engine.modes import enable_grad, no_grad
 from labtorch.engine.op import Op
 from labtorch.engine.variable import Variable, wrap
 from labtorch.observe import source
 from labtorch.onnx.errors import OnnxExporterError
+from labtorch.onnx.structure import results
+from labtorch.ops.shape import cast
 
+SMALL = 1024  # elements: up to here values are remembered
 Place = tuple[Any, int]  # a code object and an instruction in it
 
 
@@ -59,12 +63,14 @@ class Entry:
 
 
 class Trace(Watcher):
-    """Keeps ops, arguments and results for as long as it lives."""
+    """The ops of a run, what they took, and of what they made the shape, or all if it is small."""
+
+    follows_writes = True
 
     def __init__(self, model: Any) -> None:
         self.entries: list[Entry] = []
         self.arrays: list[np.ndarray] = []  # by number: the inputs, then what ops made
-        self.result: Any = None
+        self.results: list[tuple[str, Any, np.ndarray]] = []  # name, argument, value
         self.error: Exception | None = None
         self._by_node: dict[tuple[int, int], int] = {}
         self._by_array: dict[int, int] = {}
@@ -75,6 +81,14 @@ class Trace(Watcher):
     def input(self, tensor: Variable) -> None:
         self._made(tensor)
 
+    def finish(self, result: Any) -> None:
+        """Keep what the model returned, and let go of the memory that the run used."""
+        self.results = [
+            (name, self.argument(tensor), tensor._array.copy()) for name, tensor in results(result)
+        ]
+        self._alive, self._calls = [], {}
+
+    # ---------------------------------------------------------------- what the engine announces
     def op_begun(self, call: events.Call) -> None:
         try:
             frame = source.calling_frame()
@@ -97,24 +111,52 @@ class Trace(Watcher):
 
     def mutated(self, tensor: Variable) -> None:
         """Whoever looks at the memory from now on sees what was written."""
+        try:
+            if tensor._node is None:
+                self._written(tensor)
+        except Exception as error:
+            self.error = self.error or error
         for each in (tensor, tensor._base):
             if each is not None and each._node is not None:
                 number = self._of_node(each)
                 if number is not None:
-                    self._by_array[id(each._array)] = number
-        if tensor._node is not None or id(tensor._array) not in self._by_array:
-            return
-        last = self.entries[-1] if self.entries else None
-        written = last is not None and len(last.outputs) == 1
-        if last is not None and written and np.array_equal(last.outputs[0], tensor._array):
-            self._by_array[id(tensor._array)] = last.first
-        else:
-            self.error = self.error or OnnxExporterError(
-                "onnx.export: a tensor that depends on the inputs and has no gradient was written "
-                "to in place, which cannot be followed; make a new one, for example with "
-                "torch.where, cat or scatter"
-            )
+                    self._stands(each, number)
 
+    # ---------------------------------------------------------------- writes without gradients
+    def _written(self, tensor: Variable) -> None:
+        """The last op computed it; a view's base, and all views of it, follow, as in `inplace`."""
+        last = self.entries[-1]
+        number = last.first
+        if last.outputs[0].dtype != tensor._array.dtype:
+            number = self._add(cast, (Ref(number), tensor._array.dtype), tensor._array)
+        base = tensor if tensor._base is None else tensor._base
+        if base is not tensor:
+            if tensor._view is None:
+                raise OnnxExporterError(
+                    "onnx.export: a view that was made under no_grad was written to in place, "
+                    "which cannot be followed; make a new tensor, for example with torch.where"
+                )
+            args = (self.argument(base), Ref(number), recipe(tensor), True)
+            number = self._add(copy_slices, args, base._array)
+        self._stands(base, number)
+        for view in base.version().living_views():
+            if view._base is base and view._view is not None:
+                op, rest = view._view
+                args = tuple(self.argument(each) for each in rest)
+                self._stands(view, self._add(op, args, view._array))
+
+    def _add(self, op: Op, args: tuple, array: np.ndarray) -> int:
+        """One more op, where the last one was called."""
+        last, number = self.entries[-1], len(self.arrays)
+        self.arrays.append(_remembered(array))
+        self.entries.append(Entry(op, args, last.scope, last.place, number, [self.arrays[-1]]))
+        return number
+
+    def _stands(self, tensor: Variable, number: int) -> None:
+        self._by_array[id(tensor._array)] = number
+        self._alive += [tensor._array, tensor]
+
+    # ---------------------------------------------------------------- values
     def argument(self, value: Any) -> Any:
         """An argument of an op, with what the run made as references and the rest as constants."""
         if isinstance(value, Variable):
@@ -142,10 +184,8 @@ class Trace(Watcher):
         if tensor._node is not None:
             key = (tensor._node.sequence, tensor._output)
             self._by_node.setdefault(key, len(self.arrays))
-        array = tensor._array
-        self._by_array[id(array)] = len(self.arrays)
-        self._alive += [array, tensor]
-        self.arrays.append(array)
+        self._stands(tensor, len(self.arrays))
+        self.arrays.append(_remembered(tensor._array))
 
     def _scope(self, scope: tuple | None) -> str:
         while scope is not None:
@@ -155,6 +195,13 @@ class Trace(Watcher):
                 return path
             scope = scope[0]
         return ""
+
+
+def _remembered(array: np.ndarray) -> np.ndarray:
+    """A copy, as the memory may be written to; of a large one only its shape and dtype."""
+    if array.size <= SMALL:
+        return array.copy()
+    return np.broadcast_to(np.zeros((), array.dtype), array.shape)
 
 
 def _names_of(model: Any) -> tuple[dict[int, str], dict[int, str]]:
@@ -191,7 +238,8 @@ def _run(model: Any, inputs: list[np.ndarray], call: Callable[[list], Any], grad
         trace.input(tensor)
         tensors.append(tensor)
     with events.watch(trace):
-        trace.result = call(tensors)
+        result = call(tensors)
     if trace.error is not None:
         raise trace.error
+    trace.finish(result)
     return trace

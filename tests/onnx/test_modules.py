@@ -1,4 +1,4 @@
-"""Every module of nn, exported at one batch size, gives in onnxruntime what labtorch gives at others."""
+"""Every module of nn, exported at one batch size, gives in onnxruntime what labtorch gives."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from tests.onnx.modules import SAMPLES
 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
+pytestmark = pytest.mark.filterwarnings("error::labtorch.onnx.TracerWarning")
 REASONS = {
     "RNNBase": "RNN, GRU and LSTM are what is made of it",
     "RNNCellBase": "RNNCell, GRUCell and LSTMCell are what is made of it",
