@@ -201,7 +201,7 @@ class Graph:
             return self.shaped(self("Reshape", counted, shape), x.dims)
         if isinstance(x, Triangle):
             inside = self.triangle(x.dims[-2], x.dims[-1], x.diagonal)
-            made = self("Where", inside, x.high, x.low, dtype=x.high.dtype)
+            made = self.choice(inside, self.value(x.high), self.value(x.low))
             if len(x.dims) > 2:
                 made = self("Unsqueeze", made, list(range(len(x.dims) - 2)))
             return self.shaped(made, x.dims)
@@ -239,6 +239,13 @@ class Graph:
         """Operands in their common dtype."""
         kind = promote(*(x.like if isinstance(x, Value) else _plain(x) for x in operands))
         return [self.cast(x, kind) for x in operands]
+
+    def choice(self, condition: Value, a: Value, b: Value) -> Value:
+        """a where the condition is true, else b; both of one dtype."""
+        if a.dtype.kind == "b":  # onnxruntime chooses between numbers only
+            other = self("And", self("Not", condition), b)
+            return self("Or", self("And", condition, a), other)  # type: ignore[no-any-return]
+        return self("Where", condition, a, b, dtype=a.dtype)  # type: ignore[no-any-return]
 
     def triangle(self, rows: Any, columns: Any, diagonal: int) -> Value:
         """Where column - row >= diagonal, as a boolean matrix."""

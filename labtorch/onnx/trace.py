@@ -1,7 +1,8 @@
 """One run of a model, written down: every op, what it took and what it made.
 
-The run records gradients, so that writing in place is announced as ops whose results take the places
-of the tensors that were written to (see `engine.inplace`); where no gradient flows, this is done here.
+The run records gradients, so that writing in place is announced as ops whose results take the
+places of the tensors that were written to (see `engine.inplace`). Where no gradient flows, it is
+done here.
 """
 
 from __future__ import annotations

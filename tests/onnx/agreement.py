@@ -48,7 +48,7 @@ def same(program: Any, model: Any, args: tuple, tolerance: float = TOLERANCE) ->
 def exported(
     model: Any, args: tuple, dynamic: Iterable[tuple[int, int]] = (), **options: Any
 ) -> Any:
-    """The program of a model in eval mode; `dynamic` are (input, dimension) of one size, 'batch'."""
+    """The program of a model in eval mode; `dynamic` are (input, dimension), all of one size."""
     model.eval()
     names = [f"input_{i}" for i in range(len(args))]
     axes: dict[str, dict[int, str]] = {}

@@ -155,18 +155,23 @@ sample("GroupNorm", image, 2, 4)
 sample("GroupNorm", line, 4, 4, affine=False)
 sample("LocalResponseNorm", image, 3)
 
+
 # -------------------------------------------------------------------- recurrent
+def states(name: str, *shape: int) -> Any:
+    """What a recurrent layer starts from: a state, or two of an LSTM."""
+    one = floats(*shape, seed=1)
+    return (one, -one) if name.startswith("LSTM") else one
+
+
 for name in ("RNN", "GRU", "LSTM"):
     sample(name, shaped(5, 6), 6, 3, batch_first=True)
     sample(name, lambda n: (floats(5, n, 6),), 6, 3, 2, bidirectional=True)
     sample(name, shaped(5, 6), 6, 3, 2, bias=False, batch_first=True, dropout=0.5)
-    state = lambda n: floats(2, n, 3, seed=1)  # noqa: E731
-    given = (lambda n: (state(n), -state(n))) if name == "LSTM" else state
-    sample(name, lambda n, given=given: (floats(n, 5, 6), given(n)), 6, 3, 2, batch_first=True)
-    states = (lambda n: (floats(n, 3), floats(n, 3, seed=1))) if name == "LSTM" else None
+    with_states = lambda n, name=name: (floats(n, 5, 6), states(name, 2, n, 3))  # noqa: E731
+    sample(name, with_states, 6, 3, 2, batch_first=True)
     sample(f"{name}Cell", row, 6, 3)
-    states = states or (lambda n: floats(n, 3))
-    sample(f"{name}Cell", lambda n, states=states: (floats(n, 6), states(n)), 6, 3, bias=False)
+    of_cell = lambda n, name=name: (floats(n, 6), states(name, n, 3))  # noqa: E731
+    sample(f"{name}Cell", of_cell, 6, 3, bias=False)
 sample("RNN", shaped(5, 6), 6, 3, nonlinearity="relu", batch_first=True)
 sample("RNNCell", row, 6, 3, nonlinearity="relu")
 

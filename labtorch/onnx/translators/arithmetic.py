@@ -173,7 +173,7 @@ def _(g, input, other):
 
 @translates("where")
 def _(g, condition, input, other):
-    return g("Where", condition, g.floating(input), g.floating(other), dtype=g.dtype)
+    return g.choice(condition, g.floating(input), g.floating(other))
 
 
 @translates("lerp")
