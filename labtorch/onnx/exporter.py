@@ -18,7 +18,7 @@ from labtorch.onnx.runs import as_it_was, traces_of
 from labtorch.onnx.sizes import Sizes
 from labtorch.onnx.structure import Arguments
 from labtorch.onnx.table import TRANSLATORS
-from labtorch.onnx.trace import SMALL, Entry, Ref, Trace
+from labtorch.onnx.trace import SMALL, Entry, Ref
 
 OLDEST_OPSET = 7  # the oldest that PyTorch takes; before FIRST_OPSET see `_older`
 # PyTorch's options that change nothing here, and those that would
@@ -78,7 +78,7 @@ def export(
         sizes = Sizes(traces_of(model, arguments, axes), axes)
     graph = Graph(max(opset, FIRST_OPSET), free_parameters=as_inputs)
     _translate(graph, sizes, names, do_constant_folding)
-    outputs = _outputs(graph, sizes.traces[0], output_names)
+    outputs = _outputs(graph, sizes, output_names)
     proto = assembled(graph, names, outputs, model, as_inputs, export_params)
     if opset < FIRST_OPSET:
         proto = _older(onnx, proto, opset)
@@ -204,10 +204,7 @@ def _translate_op(graph: Graph, sizes: Sizes, entries: list[Entry]) -> None:
     graph.outputs = tuple(
         Value("", out.dtype, sizes.dims(n)) for n, out in zip(numbers, entry.outputs)
     )
-    args = [
-        graph.argument(sizes.argument(entries, list(each)))
-        for each in zip(*(e.args for e in entries))
-    ]
+    args = [graph.argument(each) for each in sizes.arguments(entries)]
     try:
         made = translator(graph, *args)
     except UnsupportedOperatorError as error:
@@ -226,9 +223,9 @@ def _unsupported(entry: Entry, why: str) -> UnsupportedOperatorError:
     )
 
 
-def _outputs(graph: Graph, trace: Trace, given: list[str] | None) -> list[tuple[str, Value]]:
+def _outputs(graph: Graph, sizes: Sizes, given: list[str] | None) -> list[tuple[str, Value]]:
     """The names of the outputs, and what they are."""
-    found, given = trace.results, list(given or [])
+    found, given = sizes.traces[0].results, list(given or [])
     if len(given) > len(found):
         raise ValueError(f"onnx.export: {len(given)} output_names for {len(found)} outputs")
     names = list(given)
@@ -238,7 +235,11 @@ def _outputs(graph: Graph, trace: Trace, given: list[str] | None) -> list[tuple[
         names.append(graph.fresh(name))
     if len(set(names)) < len(names) or set(given) & graph.used:
         raise ValueError(f"onnx.export: output names must be new: {', '.join(names)}")
-    return [(name, graph.argument(made)) for name, (_, made, _) in zip(names, found)]
+    made = []
+    for name, *runs in zip(names, *(trace.results for trace in sizes.traces)):
+        value = sizes.argument([argument for _, argument, _ in runs], f"output '{name}'")
+        made.append((name, graph.value(graph.argument(value))))
+    return made
 
 
 def _older(onnx: Any, proto: Any, opset: int) -> Any:

@@ -168,6 +168,9 @@ def _said(first: Trace, other: Trace) -> bool:
         for a, b in zip(first.entries, other.entries)
         if any(_moved(x, y) for x, y in zip(a.args, b.args))
     ]
+    if any(_moved(a, b) for (_, a, _), (_, b, _) in zip(first.results, other.results)):
+        _warn("the model returns a tensor that depends on the values of the inputs as a constant")
+        return True
     for entry in moved:
         _warn(
             f"a number or tensor that {entry.op.name} takes depends on the values of the inputs, "

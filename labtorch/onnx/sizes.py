@@ -137,42 +137,48 @@ class Sizes:
         return Sym(tuple(terms), int(rest), first)
 
     # ---------------------------------------------------------------- arguments
-    def argument(self, entries: list[Entry], values: list[Any]) -> Any:
-        """One argument of an op, from what it was in each of the runs."""
+    def arguments(self, entries: list[Entry]) -> list[Any]:
+        """What an op takes, from what it took in each of the runs."""
+        entry = entries[0]
+        where = f"op {entry.op.name} in module '{entry.scope or 'the model itself'}', {entry.line}"
+        return [self.argument(list(each), where) for each in zip(*(e.args for e in entries))]
+
+    def argument(self, values: list[Any], where: str) -> Any:
+        """One argument, from what it was in each of the runs."""
         first = values[0]
         if isinstance(first, (tuple, list)):
             if any(len(v) != len(first) for v in values):
-                raise self._differs(entries[0], "how many numbers it takes")
-            return tuple(self.argument(entries, list(each)) for each in zip(*values))
+                raise self._differs("how many numbers it takes", where)
+            return tuple(self.argument(list(each), where) for each in zip(*values))
         if isinstance(first, slice):
             parts = [[getattr(v, name) for v in values] for name in ("start", "stop", "step")]
-            return slice(*(self.argument(entries, part) for part in parts))
+            return slice(*(self.argument(part, where) for part in parts))
         if isinstance(first, Ref):
             if any(not isinstance(v, Ref) or v.number != first.number for v in values):
-                raise self._differs(entries[0], "where its input comes from")
+                raise self._differs("where its input comes from", where)
             return first
         if isinstance(first, Constant):
-            if first.name is not None or len(values) == 1:
-                return first
-            return self._constant(entries, values)
+            return first if first.name is not None else self._constant(values, where)
+        found: Any = first
         if isinstance(first, (int, np.integer)) and not isinstance(first, bool):
             found = self.integer(values)
-            if found is None:
-                raise self._differs(entries[0], f"one of its numbers, {values[0]} here,")
-            return found
-        if isinstance(first, np.ndarray) or first is None or isinstance(first, (bool, str)):
-            return first
-        if isinstance(first, float) and any(v != first for v in values):
-            for each in [1.0 / float(v) if v else math.nan for v in values]:
-                if not math.isclose(each, round(each), rel_tol=1e-6):
-                    raise self._differs(entries[0], f"one of its numbers, {first} here,")
-            whole = self.integer([round(1.0 / float(v)) for v in values])
-            if whole is None:
-                raise self._differs(entries[0], f"one of its numbers, {first} here,")
-            return Inverse(whole)
-        return first
+        elif isinstance(first, float):
+            found = self._inverse(values)
+        if found is None and first is not None:
+            raise self._differs(f"one of its numbers, {first} here,", where)
+        return found
 
-    def _constant(self, entries: list[Entry], values: list[Constant]) -> Any:
+    def _inverse(self, values: list[float]) -> Any:
+        """A float that is the same in all runs, or 1 / an integer."""
+        if all(v == values[0] or v != v for v in values):
+            return values[0]
+        turned = [1.0 / v if v else math.inf for v in values]
+        if any(math.isinf(t) or not math.isclose(t, round(t), rel_tol=1e-6) for t in turned):
+            return None
+        whole = self.integer([round(t) for t in turned])
+        return None if whole is None else Inverse(whole)
+
+    def _constant(self, values: list[Constant], where: str) -> Any:
         arrays = [each.array for each in values]
         first = arrays[0]
         if all(a.shape == first.shape and _same(a, first) for a in arrays):
@@ -187,14 +193,13 @@ class Sizes:
                 found = form(arrays, dims)
                 if found is not None:
                     return found
-        raise self._differs(entries[0], f"a tensor made in Python, {list(first.shape)} here,")
+        raise self._differs(f"a tensor made in Python, {list(first.shape)} here,", where)
 
-    def _differs(self, entry: Entry, what: str) -> OnnxExporterError:
+    def _differs(self, what: str, where: str) -> OnnxExporterError:
         names = ", ".join(repr(each.name) for each in self.axes)
         return OnnxExporterError(
             f"onnx.export: with another size of the dynamic dimensions ({names}), {what} changes "
-            f"in a way that cannot be expressed in ONNX: op {entry.op.name} in module "
-            f"'{entry.scope or 'the model itself'}', {entry.line}\n"
+            f"in a way that cannot be expressed in ONNX: {where}\n"
             "Compute it from tensors, or leave that dimension out of dynamic_axes"
         )
 

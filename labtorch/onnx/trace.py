@@ -75,6 +75,7 @@ class Trace(Watcher):
         self.error: Exception | None = None
         self._by_node: dict[tuple[int, int], int] = {}
         self._by_array: dict[int, int] = {}
+        self._constants: dict[int, Constant] = {}  # as they were when they were first seen
         self._alive: list[Any] = []  # so that no identity is used twice
         self._calls: dict[int, Entry] = {}
         self._names, self._paths = _names_of(model)
@@ -87,7 +88,7 @@ class Trace(Watcher):
         self.results = [
             (name, self.argument(tensor), tensor._array.copy()) for name, tensor in results(result)
         ]
-        self._alive, self._calls = [], {}
+        self._alive, self._calls, self._constants = [], {}, {}
 
     # ---------------------------------------------------------------- what the engine announces
     def op_begun(self, call: events.Call) -> None:
@@ -95,6 +96,8 @@ class Trace(Watcher):
             frame = source.calling_frame()
             place = None if frame is None else (frame.f_code, frame.f_lasti)
             args = tuple(self.argument(each) for each in call.args)
+            if call.op is copy_slices:
+                args = (self._before(call.args[0]), *args[1:])
             self._calls[call.sequence] = Entry(call.op, args, self._scope(call.scope), place)
         except Exception as error:  # one that left here would only be warned of
             self.error = self.error or error
@@ -137,7 +140,7 @@ class Trace(Watcher):
                     "onnx.export: a view that was made under no_grad was written to in place, "
                     "which cannot be followed; make a new tensor, for example with torch.where"
                 )
-            args = (self.argument(base), Ref(number), recipe(tensor), True)
+            args = (self._before(base), Ref(number), recipe(tensor), True)
             number = self._add(copy_slices, args, base._array)
         self._stands(base, number)
         for view in base.version().living_views():
@@ -145,6 +148,11 @@ class Trace(Watcher):
                 op, rest = view._view
                 args = tuple(self.argument(each) for each in rest)
                 self._stands(view, self._add(op, args, view._array))
+
+    def _before(self, base: Variable) -> Any:
+        """What the base of a view was before the view was written to, which is done by now."""
+        made = self.argument(base)
+        return made if isinstance(made, Ref) else self._constants[id(base._array)]
 
     def _add(self, op: Op, args: tuple, array: np.ndarray) -> int:
         """One more op, where the last one was called."""
@@ -166,7 +174,10 @@ class Trace(Watcher):
                 number = self._by_array.get(id(value._array))
             if number is None:
                 name = self._names.get(id(value._array))
-                return Constant(np.array(value._array), name)
+                made = Constant(np.array(value._array), name)
+                self._constants.setdefault(id(value._array), made)
+                self._alive.append(value._array)
+                return made
             return Ref(number)
         if isinstance(value, np.ndarray):
             number = self._by_array.get(id(value))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from labtorch.backend import dtypes
+from labtorch.backend.arrays import namespace
 from labtorch.engine.apply import apply
 from labtorch.engine.composite import composite
 from labtorch.engine.public import ELEMENTWISE, FUNCTION, ONLY_METHOD, public
@@ -463,13 +464,7 @@ def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = 
     d = reduction.wrap_dim(dim, input.ndim)
     if not input.ndim:
         return return_type("sort", VALUES)(shape.clone(input), wrap(np.zeros((), np.int64)))
-    array = input._array
-    if descending:  # from the back, so that equal elements keep their order
-        order = np.flip(np.argsort(np.flip(array, d), axis=d, kind="stable"), d)
-        order = array.shape[d] - 1 - order
-    else:
-        order = np.argsort(array, axis=d, kind="stable")
-    indices = wrap(np.ascontiguousarray(order))
+    indices = apply(reduction.sort_order, (input, d, descending))
     return return_type("sort", VALUES)(indexing.gather(input, d, indices), indices)
 
 
@@ -599,4 +594,5 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
         num_classes = int(array.max()) + 1
     elif array.size and array.max() >= num_classes:
         raise RuntimeError("Class values must be smaller than num_classes.")
-    return wrap(np.eye(num_classes, dtype=np.int64)[array])
+    classes = wrap(namespace(array).arange(num_classes))
+    return (tensor.unsqueeze(-1) == classes).long()

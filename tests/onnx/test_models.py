@@ -170,6 +170,7 @@ class Encoder(nn.Module):
         return self.fc(x)
 
 
+@pytest.mark.filterwarnings("ignore:enable_nested_tensor|Support for mismatched:UserWarning")
 def test_a_transformer_encoder():
     model = Encoder().eval()
     tokens = integers(29, 9, 2) + 1
