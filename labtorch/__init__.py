@@ -33,6 +33,9 @@ from labtorch.backend.dtypes import (
     int32,
     int64,
     promote_types,
+    qint8,
+    qint32,
+    quint8,
     set_default_dtype,
     uint8,
     uint16,
@@ -50,6 +53,14 @@ from labtorch.backend.layouts import (
     sparse_coo,
     sparse_csr,
     strided,
+)
+from labtorch.backend.schemes import (
+    per_channel_affine,
+    per_channel_affine_float_qparams,
+    per_channel_symmetric,
+    per_tensor_affine,
+    per_tensor_symmetric,
+    qscheme,
 )
 from labtorch.backend.threads import get_num_threads, set_num_threads
 from labtorch.engine.modes import (

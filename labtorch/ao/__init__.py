@@ -1,1 +1,3 @@
-"""Names only: `labtorch.quantization` under PyTorch's newer path."""
+"""Names only: `labtorch.quantization` under PyTorch's newer paths."""
+
+from labtorch.ao import nn, quantization

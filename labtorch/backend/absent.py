@@ -9,6 +9,7 @@ from typing import Any
 
 _DENSE = "all tensors are dense here; indices and values can be two tensors"
 _SPAWN = "Python's own multiprocessing starts processes; DataLoader(num_workers=n) loads in some"
+_EAGER = "no graph is traced here: a model's .qconfig, prepare() and convert() do it (eager mode)"
 HINTS = {
     "sparse": _DENSE,
     "sparse_coo_tensor": _DENSE,
@@ -20,15 +21,24 @@ HINTS = {
     "fx": "labtorch.observe.record() holds the graph of what ran",
     "export": "labtorch.observe.record() holds the graph of what ran",
     "nn.DataParallel": "one process computes with one device here: use the model itself",
+    "quantization.QConfigMapping": _EAGER,
+    "quantization.get_default_qconfig_mapping": _EAGER,
+    "quantization.get_default_qat_qconfig_mapping": _EAGER,
     "nn.SyncBatchNorm": "one process computes here: nn.BatchNorm2d sees the whole batch",
-    "quantize_per_tensor": "float16 is the smallest dtype of floating point: x.half()",
 }
 
 
-def explains(space: str, have: dict[str, Any], later: tuple[str, ...] = ()) -> Callable[[str], Any]:
+def explains(
+    space: str,
+    have: dict[str, Any],
+    later: tuple[str, ...] = (),
+    most: int = 3,
+    cutoff: float = 0.7,
+) -> Callable[[str], Any]:
     """A module's `__getattr__`, for names that `have`, its namespace, does not hold.
 
-    Submodules named in `later` are imported when they are first asked for.
+    Submodules named in `later` are imported when they are first asked for. At `most`
+    so many names are suggested, which are alike by `cutoff`, from 0 to 1.
     """
 
     def __getattr__(name: str) -> Any:
@@ -41,7 +51,7 @@ def explains(space: str, have: dict[str, Any], later: tuple[str, ...] = ()) -> C
                 message += f": {HINTS[path]}"
             else:
                 public = [each for each in (*have, *later) if not each.startswith("_")]
-                near = difflib.get_close_matches(name, public, 3, 0.7)
+                near = difflib.get_close_matches(name, public, most, cutoff)
                 message += f": is it {' or '.join(near)}?" if near else ""
         raise AttributeError(message, name=name)
 

@@ -45,7 +45,7 @@ class dtype:
 
 
 def _named(name: str) -> dtype:
-    return bfloat16 if name == "bfloat16" else BY_NAME[name]
+    return bfloat16 if name == "bfloat16" else NAMED[name]
 
 
 bool = dtype("bool", "bool")
@@ -65,10 +65,16 @@ complex128 = dtype("complex128", "complex128")
 # a name that programs ask for; NumPy has no such numbers, so no tensor can be made of it
 bfloat16 = dtype("bfloat16", "float16")
 bfloat16.numpy = None
+# of quantized tensors: integers that stand for other numbers, by a scale and a zero point
+qint8 = dtype("qint8", "int8")
+quint8 = dtype("quint8", "uint8")
+qint32 = dtype("qint32", "int32")
+QUANTIZED = (qint8, quint8, qint32)
 
 INTEGERS = (bool, uint8, uint16, uint32, uint64, int8, int16, int32, int64)
 ALL = (*INTEGERS, float16, float32, float64, complex64, complex128)
 BY_NAME = {each.name: each for each in ALL}
+NAMED = BY_NAME | {each.name: each for each in QUANTIZED}
 FROM_NUMPY = {each.numpy: each for each in ALL}
 ALIASES = {"short": int16, "int": int32, "long": int64, "half": float16, "float": float32}
 ALIASES |= {"double": float64, "char": int8, "cfloat": complex64, "cdouble": complex128}
@@ -103,6 +109,11 @@ def as_numpy(d: dtype | None) -> np.dtype | None:
             raise NotImplementedError(
                 "labtorch has no tensors of bfloat16, as NumPy has none; float32 is as wide in "
                 "range, float16 as small"
+            )
+        if d in QUANTIZED:
+            raise RuntimeError(
+                f"{d!r} is no dtype of an ordinary tensor: torch.quantize_per_tensor(x, scale, "
+                f"zero_point, {d!r}) makes a quantized one, and x.dequantize() undoes it"
             )
         return d.numpy
     of_type = {float_type: _default, int_type: int64, bool_type: bool, complex_type: complex64}

@@ -13,7 +13,7 @@ from labtorch.backend.dtypes import promote
 from labtorch.engine import errors, events
 from labtorch.engine.op import Op
 from labtorch.engine.thread import local, sequence
-from labtorch.engine.variable import Variable
+from labtorch.engine.variable import NoArray, Variable
 
 ndarray = np.ndarray
 new = object.__new__
@@ -24,14 +24,17 @@ def apply(op: Op, args: tuple) -> Any:
     thread = local.thread
     arrays = []
     needs, bit = 0, 1
-    for each in args:
-        if isinstance(each, Variable):
-            arrays.append(each._array)
-            if each._requires_grad:
-                needs |= bit
-        else:
-            arrays.append(each)
-        bit <<= 1
+    try:
+        for each in args:
+            if isinstance(each, Variable):
+                arrays.append(each._array)
+                if each._requires_grad:
+                    needs |= bit
+            else:
+                arrays.append(each)
+            bit <<= 1
+    except NoArray as without:
+        return without.tensor.take(op, args)  # type: ignore[attr-defined]
     call = events.op_begun(thread, op, args, arrays) if thread.watchers else None
     try:
         if op.promotes:

@@ -19,7 +19,7 @@ from labtorch.engine.apply import apply
 from labtorch.engine.node import Node, Packed
 from labtorch.engine.op import OUTPUT, Op, op
 from labtorch.engine.thread import local, saved_hooks
-from labtorch.engine.variable import Variable
+from labtorch.engine.variable import NoArray, Variable
 
 CATEGORY = {"b": 0, "i": 1, "u": 1, "f": 2, "c": 3}
 
@@ -35,7 +35,10 @@ def apply_inplace(op: Op, args: tuple) -> Any:
         isinstance(each, Variable) and each._requires_grad for each in args
     ):
         check_writable(target, op.name)
-    before = former(target)
+    try:
+        before = former(target)
+    except NoArray as without:
+        return without.tensor.take_inplace(op, args)  # type: ignore[attr-defined]
     if saved_hooks(local.thread) is not None:  # what a hook is given may not change under its hands
         before._array = before._array.copy()
     result = apply(op, (before, *args[1:]))

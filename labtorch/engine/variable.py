@@ -76,6 +76,14 @@ class InferenceVersion(Version):
 INFERENCE = InferenceVersion()
 
 
+class NoArray(NotImplementedError):
+    """A tensor was asked for its array and holds none: it takes ops its own way, `tensor.take`."""
+
+    def __init__(self, tensor: Variable, message: str) -> None:
+        super().__init__(message)
+        self.tensor = tensor
+
+
 class Variable:
     """An array with a place in the graph.
 

@@ -22,9 +22,13 @@ KINDS = {
     "BoolStorage": dtypes.bool,
     "ComplexFloatStorage": dtypes.complex64,
     "ComplexDoubleStorage": dtypes.complex128,
+    "QInt8Storage": dtypes.qint8,
+    "QUInt8Storage": dtypes.quint8,
+    "QInt32Storage": dtypes.qint32,
 }
 NAMES = {kind: name for name, kind in KINDS.items()}
 UNTYPED = ("torch.storage", "UntypedStorage")
 REBUILD_TENSOR = ("torch._utils", "_rebuild_tensor_v2")
 REBUILD_UNTYPED = ("torch._utils", "_rebuild_tensor_v3")
+REBUILD_QUANTIZED = ("torch._utils", "_rebuild_qtensor")
 REBUILD_PARAMETER = ("torch._utils", "_rebuild_parameter")

@@ -11,15 +11,17 @@ from typing import Any
 
 import numpy as np
 
-from labtorch.backend import devices, dtypes
+from labtorch.backend import devices, dtypes, schemes
 from labtorch.io.names import (
     NAMES,
     REBUILD_PARAMETER,
+    REBUILD_QUANTIZED,
     REBUILD_TENSOR,
     REBUILD_UNTYPED,
     UNTYPED,
 )
 from labtorch.nn.parameter import Parameter
+from labtorch.tensor.quantized import QuantizedTensor
 from labtorch.tensor.tensor import Size, Tensor
 
 ALIGNMENT = 64  # bytes; as in PyTorch's own files
@@ -91,6 +93,9 @@ class _Pickler(_Base):
     def reducer_override(self, obj: Any) -> Any:
         if isinstance(obj, Parameter) and type(obj) is Parameter:
             return _Global(*REBUILD_PARAMETER), (obj.data, obj.requires_grad, OrderedDict())
+        if isinstance(obj, QuantizedTensor):
+            *place, _, hooks = self.parts(obj.codes, obj.dtype)
+            return _Global(*REBUILD_QUANTIZED), (*place, _grid(obj), False, hooks)
         if isinstance(obj, Tensor):
             parts = self.parts(obj)
             if obj.dtype in NAMES:
@@ -104,12 +109,15 @@ class _Pickler(_Base):
         return NotImplemented
 
     def save(self, obj: Any, save_persistent_id: bool = True) -> Any:
-        if isinstance(obj, dtypes.dtype):  # a name, not a call
+        if isinstance(obj, (dtypes.dtype, schemes.qscheme)):  # a name, not a call
             return super().save(_named("torch", obj.name), save_persistent_id)
         return super().save(obj, save_persistent_id)
 
-    def parts(self, tensor: Tensor) -> tuple:
-        """The storage that a tensor shows, and where: views of one memory are saved once."""
+    def parts(self, tensor: Tensor, dtype: dtypes.dtype | None = None) -> tuple:
+        """The storage that a tensor shows, and where: views of one memory are saved once.
+
+        Of quantized tensors, `tensor` has the integers, and `dtype` says what they are.
+        """
         array = tensor.detach().cpu()._array
         owner = array
         while isinstance(owner.base, np.ndarray):
@@ -121,7 +129,7 @@ class _Pickler(_Base):
         strides = tuple(s // array.itemsize for s in array.strides)
         storage = self.known.get(id(owner))
         if storage is None:
-            kind = dtypes.FROM_NUMPY[array.dtype]
+            kind = dtypes.FROM_NUMPY[array.dtype] if dtype is None else dtype
             typed = kind in NAMES
             name = _named("torch", NAMES[kind]) if typed else _named(*UNTYPED)
             size = owner.size if typed else owner.nbytes
@@ -138,6 +146,14 @@ class _Pickler(_Base):
             tensor.requires_grad,
             OrderedDict(),
         )
+
+
+def _grid(x: QuantizedTensor) -> tuple:
+    """A quantized tensor's grid in PyTorch's words."""
+    grid = x.grid
+    if grid.axis is None:
+        return grid.scheme, grid.scale, grid.zero_point
+    return grid.scheme, x.q_per_channel_scales(), x.q_per_channel_zero_points(), grid.axis
 
 
 _names: dict[tuple[str, str], _Global] = {}

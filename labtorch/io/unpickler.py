@@ -18,10 +18,11 @@ from contextlib import contextmanager
 from types import FunctionType, MethodType
 from typing import Any
 
-from labtorch.backend import devices, dtypes
+from labtorch.backend import devices, dtypes, schemes
 from labtorch.io.names import (
     KINDS,
     REBUILD_PARAMETER,
+    REBUILD_QUANTIZED,
     REBUILD_TENSOR,
     REBUILD_UNTYPED,
     UNTYPED,
@@ -178,14 +179,14 @@ _KNOWN: dict[tuple[str, str], Any] = {
 for _module in ("builtins", "__builtin__"):
     for _make in (_dict, _set, _complex, _bytes, _bytearray):
         _KNOWN[_module, _make.__name__[1:]] = _make
-_DTYPES = dtypes.BY_NAME | {"bfloat16": dtypes.bfloat16}
+_DTYPES = dtypes.NAMED | {"bfloat16": dtypes.bfloat16}
 
 
 def _known(module: str, name: str) -> Any:
     """What stands for a name of a checkpoint, or None."""
     found = _KNOWN.get((module, name))
     if found is None and module == "torch":
-        found = KINDS.get(name) or _DTYPES.get(name)
+        found = KINDS.get(name) or _DTYPES.get(name) or schemes.BY_NAME.get(name)
     return found
 
 
@@ -199,6 +200,8 @@ class _Reading:
             return self.storages.tensor
         if (module, name) == REBUILD_UNTYPED:
             return self.storages.untyped_tensor
+        if (module, name) == REBUILD_QUANTIZED:
+            return self.storages.quantized_tensor
         return _known(module, name)
 
     def persistent_load(self, pid: Any) -> Any:
@@ -338,7 +341,7 @@ for _name in ("reduce", "newobj", "build", "setitem", "setitems", "additems", "a
 
 def unsafe_names(pickled: bytes) -> list[str]:
     """The names a pickle asks for that a careful load refuses."""
-    known = {*_safe, REBUILD_TENSOR, REBUILD_UNTYPED}
+    known = {*_safe, REBUILD_TENSOR, REBUILD_UNTYPED, REBUILD_QUANTIZED}
     found, strings = [], ["", ""]
     for code, argument, _ in pickletools.genops(pickled):
         if isinstance(argument, str) and code.name != "GLOBAL":

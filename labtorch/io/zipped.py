@@ -18,6 +18,7 @@ from labtorch.backend import dtypes
 from labtorch.engine.variable import wrap
 from labtorch.io.safetensors import widened
 from labtorch.io.unpickler import Careful, Trusting
+from labtorch.tensor.quantized import from_parts
 from labtorch.tensor.tensor import Tensor
 
 UNTYPED = "untyped"
@@ -191,6 +192,25 @@ class Storages:
     ) -> Tensor:
         """The same over a storage that does not know its dtype."""
         return self._shown(storage, dtype, storage_offset, size, stride, requires_grad, metadata)
+
+    def quantized_tensor(
+        self,
+        storage: Storage,
+        storage_offset: int,
+        size: tuple,
+        stride: tuple,
+        quantizer_params: tuple,
+        requires_grad: bool = False,
+        backward_hooks: Any = None,
+    ) -> Tensor:
+        """A tensor of integers on a grid; refused if the grid makes no sense."""
+        if not isinstance(storage, Storage) or storage.kind not in dtypes.QUANTIZED:
+            raise UnpicklingError("load: a quantized tensor without a storage of its kind")
+        codes = self._shown(storage, storage.kind, storage_offset, size, stride, False, None)
+        try:
+            return from_parts(codes, storage.kind, *quantizer_params)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise UnpicklingError(f"load: a quantized tensor without a grid: {error}") from None
 
     def _shown(
         self,

@@ -300,4 +300,4 @@ __all__ = [
 ]
 
 if not _TYPE_CHECKING:
-    __getattr__ = _explains("nn", globals())
+    __getattr__ = _explains("nn", globals(), later=("intrinsic", "qat", "quantized"))

@@ -674,6 +674,12 @@ class Module:
                     f"Tensor-like object from checkpoint but received {type(given)}"
                 )
                 continue
+            if given.is_quantized:
+                error_msgs.append(
+                    f"{key} is quantized in the checkpoint: it fits a model that was quantized in "
+                    "the same way, and its dequantize() fits this one."
+                )
+                continue
             waits = is_lazy(value) and not is_lazy(given)  # for its shape: it takes any
             if value._array.ndim == 0 and given._array.ndim == 1 and given._array.size == 1:
                 given = given[0]  # files of before 0-d tensors

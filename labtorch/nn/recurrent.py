@@ -167,19 +167,7 @@ class RNNBase(Module):
             and not input.shape[1 if self.batch_first else 0]
         ):
             raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
-        output, *last = run(
-            self.mode.lower(),
-            input,
-            sizes,
-            self._named(hx)[0],
-            self._flat_weights,
-            self.num_layers,
-            self.dropout,
-            self.training,
-            self.bidirectional,
-            self.batch_first and packed is None,
-            self.unroll,
-        )
+        output, *last = self._computed(input, sizes, self._named(hx)[0])
         if packed is not None:
             last = self.permute_hidden(self._last_states(tuple(last)), packed.unsorted_indices)
             return PackedSequence(output, *packed[1:]), last
@@ -187,6 +175,22 @@ class RNNBase(Module):
             output = output.squeeze(0 if self.batch_first else 1)
             last = [each.squeeze(1) for each in last]
         return output, self._last_states(tuple(last))
+
+    def _computed(self, input: Tensor, sizes: Any, states: tuple[Tensor, ...]) -> tuple:
+        """(output, h_n), and c_n of an LSTM, of a batch; `sizes` of packed sequences, else None."""
+        return run(
+            self.mode.lower(),
+            input,
+            sizes,
+            states,
+            self._flat_weights,
+            self.num_layers,
+            self.dropout,
+            self.training,
+            self.bidirectional,
+            self.batch_first and sizes is None,
+            self.unroll,
+        )
 
     def _batched(self, hx: Any, batched: bool) -> Any:
         """The states of an unbatched call as those of a batch of one."""

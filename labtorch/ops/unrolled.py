@@ -25,11 +25,16 @@ def _parts(x: Any, count: int) -> list:
     return [narrow(x, -1, at * size, size) for at in range(count)]
 
 
+def _from_input(x: Any, w: Any, b: Any) -> Any:
+    """W x + b, unless that has been computed for the whole sequence: then W is None."""
+    return x if w is None else linear(x, w, b)
+
+
 def lstm_step(
     x: Any, states: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: Any = None, w_hr: Any = None
 ) -> tuple:
     h, c = states
-    i, f, g, o = _parts(linear(x, w_ih, b_ih) + linear(h, w_hh, b_hh), 4)
+    i, f, g, o = _parts(_from_input(x, w_ih, b_ih) + linear(h, w_hh, b_hh), 4)
     c = sigmoid(f) * c + sigmoid(i) * tanh(g)
     h = sigmoid(o) * tanh(c)
     return (h if w_hr is None else linear(h, w_hr, None)), c
@@ -39,7 +44,7 @@ def gru_step(
     x: Any, states: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: Any = None, _: Any = None
 ) -> tuple:
     (h,) = states
-    x_r, x_z, x_n = _parts(linear(x, w_ih, b_ih), 3)
+    x_r, x_z, x_n = _parts(_from_input(x, w_ih, b_ih), 3)
     h_r, h_z, h_n = _parts(linear(h, w_hh, b_hh), 3)
     z, n = sigmoid(x_z + h_z), tanh(x_n + sigmoid(x_r + h_r) * h_n)
     return (n + z * (h - n),)
@@ -49,7 +54,7 @@ def _rnn_step(
     activation: Any, x: Any, states: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: Any = None,
     _: Any = None,
 ) -> tuple:  # fmt: skip
-    return (activation(linear(x, w_ih, b_ih) + linear(states[0], w_hh, b_hh)),)
+    return (activation(_from_input(x, w_ih, b_ih) + linear(states[0], w_hh, b_hh)),)
 
 
 def rnn_step(nonlinearity: str) -> Step:
@@ -122,8 +127,12 @@ def unrolled(
     layers: int,
     bidirectional: bool,
     batch_first: bool,
+    enter: Callable[[list, tuple], tuple[list, tuple]] | None = None,
 ) -> tuple:
-    """A whole call as `ops.recurrent` describes it: (output, h_n), and c_n of an LSTM."""
+    """A whole call as `ops.recurrent` describes it: (output, h_n), and c_n of an LSTM.
+
+    `enter(sequence, weights)` may do what a layer does with its whole input before the first step.
+    """
     if batch_sizes is None:
         x = transpose(input, 0, 1) if batch_first else input
         sizes = [x.shape[1]] * x.shape[0]
@@ -140,12 +149,13 @@ def unrolled(
         for direction in range(directions):
             k = layer * directions + direction
             own = _arranged(weights[k * per : (k + 1) * per])
+            inputs, own = (sequence, own) if enter is None else enter(sequence, own)
             now = tuple(each[k] for each in states)
             made: list[Any] = [None] * len(sizes)
             order = range(len(sizes))
             for t in reversed(order) if direction else order:
                 n = sizes[t]
-                new = step(sequence[t], tuple(_head(each, n) for each in now), *own)
+                new = step(inputs[t], tuple(_head(each, n) for each in now), *own)
                 made[t] = new[0]
                 now = tuple(_with_head(each, part, n) for each, part in zip(now, new))
             outputs.append(made)

@@ -23,6 +23,7 @@ from labtorch.tensor import (
     lowrank,  # noqa: F401 - public functions
     masking,  # noqa: F401
     products,  # noqa: F401
+    quantized,  # noqa: F401
     random,
     settings,  # noqa: F401
     spectra,  # noqa: F401

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -120,8 +121,8 @@ def _body(array: np.ndarray, indent: int, abridge: bool, show: Any) -> str:
     return "[" + ("," + "\n" * (array.ndim - 1) + " " * (indent + 1)).join(inner) + "]"
 
 
-def text(tensor: Any) -> str:
-    """What `repr(tensor)` gives."""
+def text(tensor: Any, more: Sequence[str] = ()) -> str:
+    """What `repr(tensor)` gives; `more` is said at its end."""
     array = tensor._array if isinstance(tensor._array, np.ndarray) else tensor._array.get()
     prefix = getattr(tensor, "_prefix", "tensor(")
     notes = []
@@ -147,6 +148,7 @@ def text(tensor: Any) -> str:
         notes.append(f"grad_fn=<{tensor._node.name()}>")
     elif tensor._requires_grad:
         notes.append("requires_grad=True")
+    notes += more
     out = prefix + body
     width = len(out.rsplit("\n", 1)[-1]) + 2  # of the last line, with what may close it
     for note in notes:  # a note goes to a line of its own where the last line is full

@@ -1,0 +1,31 @@
+"""Names only: see `labtorch.quantization.quantized`."""
+
+from labtorch.ao.nn.quantized import dynamic
+from labtorch.quantization.quantized import (
+    ELU,
+    BatchNorm2d,
+    BatchNorm3d,
+    Conv1d,
+    Conv2d,
+    Conv3d,
+    DeQuantize,
+    Dropout,
+    Embedding,
+    EmbeddingBag,
+    FloatFunctional,
+    FXFloatFunctional,
+    GroupNorm,
+    Hardswish,
+    InstanceNorm1d,
+    InstanceNorm2d,
+    InstanceNorm3d,
+    LayerNorm,
+    LeakyReLU,
+    Linear,
+    MaxPool2d,
+    QFunctional,
+    Quantize,
+    ReLU6,
+    Sigmoid,
+    Softmax,
+)
