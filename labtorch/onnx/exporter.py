@@ -14,6 +14,7 @@ from labtorch.onnx.errors import UnsupportedOperatorError
 from labtorch.onnx.graph import DEFAULT_OPSET, FIRST_OPSET, LAST_OPSET, Graph, Value
 from labtorch.onnx.program import ONNXProgram
 from labtorch.onnx.proto import assembled
+from labtorch.onnx.quantized import whole_layers
 from labtorch.onnx.runs import as_it_was, traces_of
 from labtorch.onnx.sizes import Sizes
 from labtorch.onnx.structure import Arguments
@@ -74,7 +75,7 @@ def export(
     names = _input_names(arguments, input_names)
     axes = dynamic_axes_of(arguments, names, output_names or [], dynamic_axes, dynamic_shapes)
     as_inputs = keep_initializers_as_inputs or not export_params
-    with as_it_was(model, int(training)):
+    with as_it_was(model, int(training)), whole_layers(model):
         sizes = Sizes(traces_of(model, arguments, axes), axes)
     graph = Graph(max(opset, FIRST_OPSET), free_parameters=as_inputs)
     _translate(graph, sizes, names, do_constant_folding)
@@ -212,6 +213,7 @@ def _translate_op(graph: Graph, sizes: Sizes, entries: list[Entry]) -> None:
     for n, value, out in zip(numbers, made if isinstance(made, tuple) else (made,), graph.outputs):
         value = graph.cast(value, out.dtype)
         graph.values[n] = Value(value.name, value.dtype, out.dims, value.constant)
+        graph.values[n].stored = value.stored
         sizes.met(n)
 
 

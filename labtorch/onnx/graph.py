@@ -22,12 +22,13 @@ INT_MAX = (1 << 63) - 1
 class Value:
     """A tensor of the graph: its name; its dtype and dims where they are known."""
 
-    __slots__ = ("name", "dtype", "dims", "constant")
+    __slots__ = ("name", "dtype", "dims", "constant", "stored")
 
     def __init__(
         self, name: str, dtype: Any, dims: tuple | None = None, constant: np.ndarray | None = None
     ) -> None:
         self.name, self.dtype, self.dims, self.constant = name, np.dtype(dtype), dims, constant
+        self.stored: Any = None  # the integers that it is made of; see translators.quantization
 
     @property
     def ndim(self) -> int:
@@ -62,6 +63,7 @@ class Graph:
         self.values: dict[int, Value] = {}  # by the trace's numbers
         self.outputs: tuple[Value, ...] = ()  # of the op that is being translated
         self.folded: set[int] = set()  # values that depend on neither inputs nor parameters
+        self.sources: dict[str, Value] = {}  # by the names of codes, the floats they were made of
         self.used: set[str] = set()
         self._constants: dict[tuple, Value] = {}
         self._sizes: dict[Any, Value] = {}

@@ -18,6 +18,7 @@ from labtorch.onnx.axes import Axis
 from labtorch.onnx.errors import OnnxExporterError, TracerWarning
 from labtorch.onnx.structure import Arguments
 from labtorch.onnx.trace import Constant, Ref, Trace, run
+from labtorch.ops.quantization import Grid
 from labtorch.tensor import random
 
 EVAL, PRESERVE, TRAINING = 0, 1, 2
@@ -163,10 +164,13 @@ def _said(first: Trace, other: Trace) -> bool:
             "example takes is exported. torch.where chooses by value in the graph"
         )
         return True
+    dynamic = {e.args[0].number for e in first.entries if e.op.name == "quantized_linear_dynamic"}
     moved = [
         a
         for a, b in zip(first.entries, other.entries)
         if any(_moved(x, y) for x, y in zip(a.args, b.args))
+        and a.op.name != "quantized_linear_dynamic"  # its grid is found at run time
+        and a.first not in dynamic
     ]
     if any(_moved(a, b) for (_, a, _), (_, b, _) in zip(first.results, other.results)):
         _warn("the model returns a tensor that depends on the values of the inputs as a constant")
@@ -197,6 +201,8 @@ def _moved(a: Any, b: Any) -> bool:
         return not (isinstance(a, Ref) and isinstance(b, Ref) and a.number == b.number)
     if isinstance(a, tuple) and isinstance(b, tuple):
         return len(a) != len(b) or any(_moved(x, y) for x, y in zip(a, b))
+    if isinstance(a, Grid) and isinstance(b, Grid):
+        return not (np.array_equal(a.scale, b.scale) and np.array_equal(a.zero_point, b.zero_point))
     if isinstance(a, (bool, int, float)) and isinstance(b, (bool, int, float)):
         return a != b and not (a != a and b != b)
     return False

@@ -68,6 +68,14 @@ class Arguments:
             except TypeError:
                 pass
         self.leaves = self._leaves(self.args, self.kwargs)
+        for name, each in self.leaves:
+            if getattr(each, "is_quantized", False):
+                raise ValueError(
+                    f"onnx.export: the argument '{name}' is a quantized tensor: let the model take "
+                    "floats and begin with a QuantStub"
+                )
+            if each.is_cuda:
+                raise ValueError("onnx.export runs models on the CPU: x.cpu(), and model.cpu()")
         self.arrays = [each._array for _, each in self.leaves]
         self.names = [name for name, _ in self.leaves]
 
@@ -114,6 +122,10 @@ def results(value: Any) -> list[tuple[str, Any]]:
             raise OnnxExporterError(
                 f"onnx.export: the model returns a {type(each).__name__}; tensors in tuples, "
                 "lists, dicts and dataclasses are what can be exported"
+            )
+        if getattr(each, "is_quantized", False):
+            raise OnnxExporterError(
+                "onnx.export: the model returns a quantized tensor: let it end with a DeQuantStub"
             )
         if each is not None:
             found.append((name, each))

@@ -21,6 +21,7 @@ from labtorch.engine.op import Op
 from labtorch.engine.variable import Variable, wrap
 from labtorch.observe import source
 from labtorch.onnx.errors import OnnxExporterError
+from labtorch.onnx.quantized import weights_of
 from labtorch.onnx.structure import results
 from labtorch.ops.shape import cast
 
@@ -219,7 +220,7 @@ def _remembered(array: np.ndarray) -> np.ndarray:
 def _names_of(model: Any) -> tuple[dict[int, str], dict[int, str]]:
     """Of a model's parameters and buffers, and of its modules: the path, by identity."""
     names: dict[int, str] = {}
-    for table in (model.named_parameters(), model.named_buffers()):
+    for table in (model.named_parameters(), model.named_buffers(), weights_of(model)):
         for name, tensor in table:
             names.setdefault(id(tensor._array), name)
     return names, {id(module): path for path, module in model.named_modules()}

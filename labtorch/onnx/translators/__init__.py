@@ -11,6 +11,7 @@ from labtorch.onnx.translators import (
     loss,
     normalization,
     pooling,
+    quantization,
     recurrent,
     reduction,
     shape,

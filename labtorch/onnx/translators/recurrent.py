@@ -9,6 +9,8 @@ import numpy as np
 from labtorch.onnx.errors import UnsupportedOperatorError
 from labtorch.onnx.graph import Graph, Value
 from labtorch.onnx.table import translates
+from labtorch.onnx.translators.quantization import Stored, from_stored
+from labtorch.ops.quantization import Grid
 
 # Which of PyTorch's gates stands where in ONNX: i f g o as i o f c, r z n as z r h
 ORDER = {"LSTM": (0, 3, 1, 2), "GRU": (1, 0, 2), "RNN": (0,)}
@@ -83,11 +85,25 @@ def _joined(g: Graph, kind: str, weights: list[Value]) -> Value:
         parts = [np.concatenate([np.split(a, len(order))[i] for i in order]) for a in arrays]
         return g.constant(np.stack(parts), f"{weights[0].name}.{kind}")
     made: list[Any] = []
+    if all(w.stored is not None for w in weights):
+        for w in weights:
+            made.append(g("Unsqueeze", from_stored(g, _reordered(w.stored, kind)), [0]))
+        return _concat(g, made, 0)
     for w in weights:
         size = int(w.shape[0]) // len(order)
         gates = [g("Slice", w, [i * size], [(i + 1) * size], [0]) for i in order]
         made.append(g("Unsqueeze", _concat(g, gates, 0), [0]))
     return _concat(g, made, 0)
+
+
+def _reordered(stored: Stored, kind: str) -> Stored:
+    name, codes, grid = stored
+    rows = np.concatenate(
+        [np.split(np.arange(len(codes)), len(ORDER[kind]))[i] for i in ORDER[kind]]
+    )
+    if grid.axis == 0:
+        grid = Grid(grid.scale[rows], grid.zero_point[rows], grid.dtype, 0)
+    return f"{name}.{kind}", codes[rows], grid
 
 
 def _concat(g: Graph, parts: list[Value], axis: int, name: str | None = None) -> Value:
