@@ -22,8 +22,8 @@ Stored = tuple[str, np.ndarray, Grid]  # the name, codes and grid of a weight
 # -------------------------------------------------------------------- between floats and codes
 def dequantized(g: Graph, codes: Value, grid: Grid) -> Value:
     """The floats that codes stand for."""
-    if grid.scheme.name.endswith("float_qparams"):  # zero points between the integers
-        return _by_rows(g, codes, grid)
+    if not _fits(grid):
+        return _spelled_out(g, codes, grid)
     if codes.constant is not None:
         return from_stored(g, (codes.name, codes.constant, grid))
     made = g("DequantizeLinear", codes, *_parameters(g, grid), axis=grid.axis, dtype="float32")
@@ -55,12 +55,19 @@ def _parameters(g: Graph, grid: Grid, name: str | None = None) -> list[Value]:
     return [g.constant(scale, f"{name}.scale"), g.constant(zero, f"{name}.zero_point")]
 
 
-def _by_rows(g: Graph, codes: Value, grid: Grid) -> Value:
+def _fits(grid: Grid) -> bool:
+    """Are the zero points integers of the grid's dtype, as ONNX wants them?"""
+    zero, (low, high) = np.asarray(grid.zero_point), grid.limits
+    return bool(zero.dtype.kind in "iu" and (zero >= low).all() and (zero <= high).all())
+
+
+def _spelled_out(g: Graph, codes: Value, grid: Grid) -> Value:
     shape = [-1 if d == grid.axis else 1 for d in range(codes.ndim)]
     scale, zero = (
         np.asarray(each, "float32").reshape(shape) for each in (grid.scale, grid.zero_point)
     )
-    return g("Mul", g("Sub", g.cast(codes, "float32"), zero), scale)  # type: ignore[no-any-return]
+    made = g("Mul", g("Sub", g.cast(codes, "float32"), zero), scale)
+    return g.shaped(made, codes.shape)
 
 
 def in_floats(g: Graph, name: str, *args: Any) -> Value:
