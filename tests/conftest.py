@@ -37,10 +37,17 @@ def _no_gpu() -> str | None:
     return None if cuda_is_available() else "needs a GPU and CuPy"
 
 
+def _no_mpi() -> str | None:
+    from tests.distributed.launch import mpiexec
+
+    return _missing("mpi4py") or (None if mpiexec() else "needs mpiexec")
+
+
 REQUIREMENTS: dict[str, Callable[[], str | None]] = {
     "browser": _no_browser,
     "notebook": lambda: _missing("nbval", "ipykernel", "anywidget"),
     "oracle": lambda: _missing("torch"),
+    "mpi": _no_mpi,
     "gpu": _no_gpu,
 }
 
@@ -77,7 +84,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         session.config, "workerinput"
     ):
         return
-    idle = [mark for mark in ("browser", "notebook", "oracle") if not _ran[mark]]
+    idle = [mark for mark in ("browser", "notebook", "oracle", "mpi") if not _ran[mark]]
     if idle and not session.config.option.collectonly:
         print(f"no {' and no '.join(idle)} test ran")
         session.exitstatus = 1

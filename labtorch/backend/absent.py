@@ -8,7 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 _DENSE = "all tensors are dense here; indices and values can be two tensors"
-_SPAWN = "Python's own multiprocessing starts processes; DataLoader(num_workers=n) loads in some"
+_SPAWN = (
+    "MPI starts ranks: mpiexec -n 2 python program.py; Python's own multiprocessing starts other "
+    "processes"
+)
 _EAGER = "no graph is traced here: a model's .qconfig, prepare() and convert() do it (eager mode)"
 HINTS = {
     "sparse": _DENSE,
@@ -20,11 +23,9 @@ HINTS = {
     "multiprocessing": _SPAWN,
     "fx": "labtorch.observe.record() holds the graph of what ran",
     "export": "labtorch.observe.record() holds the graph of what ran",
-    "nn.DataParallel": "one process computes with one device here: use the model itself",
     "quantization.QConfigMapping": _EAGER,
     "quantization.get_default_qconfig_mapping": _EAGER,
     "quantization.get_default_qat_qconfig_mapping": _EAGER,
-    "nn.SyncBatchNorm": "one process computes here: nn.BatchNorm2d sees the whole batch",
 }
 
 

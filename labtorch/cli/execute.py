@@ -16,7 +16,10 @@ STILLS = """
 import json as _json
 from ipywidgets import Widget as _Widget
 def _still(model):
-    bundle = _Widget.widgets[model]._repr_mimebundle_()
+    try:
+        bundle = _Widget.widgets[model]._repr_mimebundle_()
+    except ReferenceError:  # the box of a progress bar that is gone
+        return None
     return (bundle[0] if isinstance(bundle, tuple) else bundle).get("image/svg+xml")
 print(_json.dumps({model: _still(model) for model in %s}))
 """
@@ -43,7 +46,7 @@ def execute(path: Path, timeout: int = 120) -> None:
         notebook.cells.append(question)
         client.execute_cell(question, len(notebook.cells) - 1)
         notebook.cells.pop()
-    stills = json.loads(question.outputs[0].text)
+    stills = json.loads("".join(o.text for o in question.outputs if o.name == "stdout"))
     for data, model in views:
         if stills[model]:
             data["image/svg+xml"] = stills[model]

@@ -10,6 +10,7 @@ from labtorch.data.dataset import (
     TensorDataset,
     random_split,
 )
+from labtorch.data.distributed import DistributedSampler
 from labtorch.data.loader import DataLoader
 from labtorch.data.sampler import (
     BatchSampler,
@@ -27,6 +28,7 @@ __all__ = [
     "ConcatDataset",
     "DataLoader",
     "Dataset",
+    "DistributedSampler",
     "IterableDataset",
     "RandomSampler",
     "Sampler",

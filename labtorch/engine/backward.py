@@ -45,6 +45,9 @@ def backward(
         events.emit(thread, "backward_begun", roots)
     thread.grad_enabled = create_graph
     try:
+        if accumulate and thread.before_backward:
+            for callback in thread.before_backward:
+                callback(roots)
         found = _run(thread, roots, cotangents, retain_graph, create_graph, inputs)
         if accumulate:
             _accumulate(thread, found, create_graph)

@@ -28,6 +28,7 @@ class Thread:
         "leaving",
         "saved_hooks",
         "make_node",
+        "before_backward",
         "after_backward",
     )
 
@@ -44,6 +45,7 @@ class Thread:
         # what makes a node: the class itself, or, where saved tensors are packed or calls traced,
         # a function that does so too; ordinary calls pay nothing for either
         self.make_node: Any = node_class
+        self.before_backward: tuple[Any, ...] = ()  # called with the roots of each pass to come
         self.after_backward: list[Any] | None = None  # called when the pass under way has ended
 
 

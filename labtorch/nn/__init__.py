@@ -8,6 +8,7 @@ from labtorch.nn import (
     functional,
     init,
     modules,
+    parallel,
     utils,
 )
 from labtorch.nn.activation import (
@@ -55,7 +56,6 @@ from labtorch.nn.batchnorm import (
     LazyInstanceNorm2d,
     LazyInstanceNorm3d,
     LocalResponseNorm,
-    SyncBatchNorm,
 )
 from labtorch.nn.containers import (
     ModuleDict,
@@ -134,6 +134,7 @@ from labtorch.nn.padding import (
     ZeroPad2d,
     ZeroPad3d,
 )
+from labtorch.nn.parallel import DataParallel
 from labtorch.nn.parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
 from labtorch.nn.pooling import (
     AdaptiveAvgPool1d,
@@ -158,6 +159,7 @@ from labtorch.nn.pooling import (
     Unfold,
 )
 from labtorch.nn.recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNBase, RNNCell, RNNCellBase
+from labtorch.nn.syncbatchnorm import SyncBatchNorm
 from labtorch.nn.transformer import (
     Transformer,
     TransformerDecoder,
@@ -199,6 +201,7 @@ __all__ = [
     "CosineEmbeddingLoss",
     "CosineSimilarity",
     "CrossEntropyLoss",
+    "DataParallel",
     "Dropout",
     "Dropout1d",
     "Dropout2d",
@@ -296,6 +299,7 @@ __all__ = [
     "attention",
     "functional",
     "init",
+    "parallel",
     "utils",
 ]
 

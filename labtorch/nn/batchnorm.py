@@ -130,32 +130,6 @@ class BatchNorm3d(_BatchNorm):
     dims, words = (5,), "5D"
 
 
-class SyncBatchNorm(_BatchNorm):
-    """`BatchNorm` of any dimension. In one process it has nothing to synchronise."""
-
-    def __init__(
-        self,
-        num_features: int,
-        eps: float = 1e-5,
-        momentum: float | None = 0.1,
-        affine: bool = True,
-        track_running_stats: bool = True,
-        process_group: Any = None,
-        device: Any = None,
-        dtype: Any = None,
-        *,
-        bias: bool = True,
-    ) -> None:
-        super().__init__(
-            num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias
-        )
-        self.process_group = process_group
-
-    def _check_input_dim(self, input: Tensor) -> None:
-        if input.ndim < 2:
-            raise ValueError(f"expected at least 2D input (got {input.ndim}D input)")
-
-
 class _InstanceNorm(_NormBase):
     def __init__(
         self,

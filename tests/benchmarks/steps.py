@@ -86,8 +86,8 @@ def lstm(engine: Engine, draw: np.random.Generator) -> tuple[Any, ...]:
             self.fc = nn.Linear(50, 2)
 
         def forward(self, x: Any) -> Any:
-            h = torch.zeros(2, x.size(0), 50).to(x.device)
-            c = torch.zeros(2, x.size(0), 50).to(x.device)
+            h = torch.zeros(2, x.size(0), 50).to(x)
+            c = torch.zeros(2, x.size(0), 50).to(x)
             output, _ = self.lstm(x, (h, c))
             return self.fc(output[:, -1, :])
 
