@@ -22,7 +22,8 @@ HINTS = {
     "hub": "build the model in Python and give its load_state_dict() the weights",
     "multiprocessing": _SPAWN,
     "fx": "labtorch.observe.record() holds the graph of what ran",
-    "export": "labtorch.observe.record() holds the graph of what ran",
+    "export": "torch.onnx.export writes models for other runtimes; labtorch.observe.record() holds "
+    "the graph of what ran",
     "quantization.QConfigMapping": _EAGER,
     "quantization.get_default_qconfig_mapping": _EAGER,
     "quantization.get_default_qat_qconfig_mapping": _EAGER,

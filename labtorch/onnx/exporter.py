@@ -75,8 +75,8 @@ def export(
     names = _input_names(arguments, input_names)
     axes = dynamic_axes_of(arguments, names, output_names or [], dynamic_axes, dynamic_shapes)
     as_inputs = keep_initializers_as_inputs or not export_params
-    with as_it_was(model, int(training)), whole_layers(model):
-        sizes = Sizes(traces_of(model, arguments, axes), axes)
+    with as_it_was(model, int(training)) as state, whole_layers(model):
+        sizes = Sizes(traces_of(model, state, arguments, axes), axes)
     graph = Graph(max(opset, FIRST_OPSET), free_parameters=as_inputs)
     _translate(graph, sizes, names, do_constant_folding)
     outputs = _outputs(graph, sizes, output_names)

@@ -17,7 +17,7 @@ from labtorch.nn.module import Module
 from labtorch.onnx.axes import Axis
 from labtorch.onnx.errors import OnnxExporterError, TracerWarning
 from labtorch.onnx.structure import Arguments
-from labtorch.onnx.trace import Constant, Ref, Trace, run
+from labtorch.onnx.trace import Constant, Ref, State, Trace, run
 from labtorch.ops.quantization import Grid
 from labtorch.tensor import random
 
@@ -26,40 +26,27 @@ Tracer = Callable[[list[np.ndarray]], Trace]
 
 
 @contextlib.contextmanager
-def as_it_was(model: Module, training: int) -> Iterator[None]:
+def as_it_was(model: Module, training: int) -> Iterator[State]:
     """The model in the mode of the export; afterwards mode, state and random numbers as before."""
     modes = [(module, module.training) for module in model.modules()]
-    restore, numbers = _keeper(model), random.get_rng_state()
+    state, numbers = State(model), random.get_rng_state()
     try:
         if training != PRESERVE:
             model.train(training == TRAINING)
-        yield
+        yield state
     finally:
         for module, mode in modes:
             module.training = mode
-        restore()
+        state.restore()
         random.set_rng_state(numbers)
 
 
-def _keeper(model: Module) -> Callable[[], None]:
-    """What puts the model's parameters and buffers back to what they are now."""
-    state = [(t, t._array.copy()) for t in (*model.parameters(), *model.buffers())]
-
-    def restore() -> None:
-        for tensor, array in state:
-            if not np.array_equal(tensor._array, array, equal_nan=array.dtype.kind in "fc"):
-                tensor._array[...] = array
-
-    return restore
-
-
-def traces_of(model: Module, arguments: Arguments, axes: list[Axis]) -> list[Trace]:
+def traces_of(model: Module, state: State, arguments: Arguments, axes: list[Axis]) -> list[Trace]:
     """The example's trace, one for each dynamic dimension, and one to check by."""
-    restore = _keeper(model)
 
     def trace(arrays: list[np.ndarray]) -> Trace:
-        restore()
-        return run(model, arrays, lambda tensors: arguments.call(model, tensors))
+        state.restore()
+        return run(state, arrays, lambda tensors: arguments.call(model, tensors))
 
     arrays = arguments.arrays
     first = trace(arrays)

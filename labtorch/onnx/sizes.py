@@ -245,7 +245,7 @@ def _counted(arrays: list[np.ndarray], dims: tuple) -> Counted | None:
 
 
 def _triangle(arrays: list[np.ndarray], dims: tuple) -> Triangle | None:
-    planes = [a.reshape(a.shape[-2:]) for a in arrays if a.ndim >= 2]
+    planes: list[Any] = [a.reshape(a.shape[-2:]) for a in arrays if a.ndim >= 2]
     if not planes or any(d != 1 for d in dims[:-2]):
         return None
     largest = max(planes, key=lambda plane: plane.size)
@@ -254,7 +254,7 @@ def _triangle(arrays: list[np.ndarray], dims: tuple) -> Triangle | None:
         return None
     low, high = largest[-1, 0], largest[0, -1]
     for diagonal in range(-rows + 1, columns + 1):
-        below = [np.tri(*plane.shape, diagonal - 1, dtype=bool) for plane in planes]
+        below = [np.tri(len(p), p.shape[1], diagonal - 1, dtype=bool) for p in planes]
         if all(_same(np.where(b, low, high), plane) for b, plane in zip(below, planes)):
             return Triangle(np.asarray(low), np.asarray(high), diagonal, dims)
     return None

@@ -44,6 +44,27 @@ class Constant:
     name: str | None  # in the model's state_dict
 
 
+class State:
+    """A model's parameters and buffers as they are now, by name, and the paths of its modules."""
+
+    def __init__(self, model: Any) -> None:
+        self.constants: dict[int, Constant] = {}  # by the identities of the model's arrays
+        self._kept: list[tuple[Any, np.ndarray]] = []
+        for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+            array = tensor._array.copy()
+            self._kept.append((tensor, array))
+            self.constants.setdefault(id(tensor._array), Constant(array, name))
+        for name, tensor in weights_of(model):
+            self.constants.setdefault(id(tensor._array), Constant(tensor._array, name))
+        self.paths = {id(module): path for path, module in model.named_modules()}
+
+    def restore(self) -> None:
+        """Write back what has changed."""
+        for tensor, array in self._kept:
+            if not np.array_equal(tensor._array, array, equal_nan=array.dtype.kind in "fc"):
+                tensor._array[...] = array
+
+
 @dataclass
 class Entry:
     """One op of the run; its results are the values `first`, `first + 1`, ..."""
@@ -69,7 +90,7 @@ class Trace(Watcher):
 
     follows_writes = True
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, state: State) -> None:
         self.entries: list[Entry] = []
         self.arrays: list[np.ndarray] = []  # by number: the inputs, then what ops made
         self.results: list[tuple[str, Any, np.ndarray]] = []  # name, argument, value
@@ -79,7 +100,7 @@ class Trace(Watcher):
         self._constants: dict[int, Constant] = {}  # as they were when they were first seen
         self._alive: list[Any] = []  # so that no identity is used twice
         self._calls: dict[int, Entry] = {}
-        self._names, self._paths = _names_of(model)
+        self._state = state
 
     def input(self, tensor: Variable) -> None:
         self._made(tensor)
@@ -153,7 +174,7 @@ class Trace(Watcher):
     def _before(self, base: Variable) -> Any:
         """What the base of a view was before the view was written to, which is done by now."""
         made = self.argument(base)
-        return made if isinstance(made, Ref) else self._constants[id(base._array)]
+        return self._constants[id(base._array)] if getattr(made, "name", "") is None else made
 
     def _add(self, op: Op, args: tuple, array: np.ndarray) -> int:
         """One more op, where the last one was called."""
@@ -174,8 +195,10 @@ class Trace(Watcher):
             if number is None:
                 number = self._by_array.get(id(value._array))
             if number is None:
-                name = self._names.get(id(value._array))
-                made = Constant(np.array(value._array), name)
+                made = self._state.constants.get(id(value._array))
+                if made is not None:
+                    return made
+                made = Constant(np.array(value._array), None)
                 self._constants.setdefault(id(value._array), made)
                 self._alive.append(value._array)
                 return made
@@ -203,7 +226,7 @@ class Trace(Watcher):
     def _scope(self, scope: tuple | None) -> str:
         while scope is not None:
             module = scope[1]()
-            path = self._paths.get(id(module))
+            path = self._state.paths.get(id(module))
             if path is not None:
                 return path
             scope = scope[0]
@@ -217,16 +240,7 @@ def _remembered(array: np.ndarray) -> np.ndarray:
     return np.broadcast_to(np.zeros((), array.dtype), array.shape)
 
 
-def _names_of(model: Any) -> tuple[dict[int, str], dict[int, str]]:
-    """Of a model's parameters and buffers, and of its modules: the path, by identity."""
-    names: dict[int, str] = {}
-    for table in (model.named_parameters(), model.named_buffers(), weights_of(model)):
-        for name, tensor in table:
-            names.setdefault(id(tensor._array), name)
-    return names, {id(module): path for path, module in model.named_modules()}
-
-
-def run(model: Any, inputs: list[np.ndarray], call: Callable[[list], Any]) -> Trace:
+def run(state: State, inputs: list[np.ndarray], call: Callable[[list], Any]) -> Trace:
     """`call(tensors)` of fresh copies of the inputs, traced.
 
     It is run so that floating-point inputs require gradients; where the model does not bear that
@@ -234,16 +248,17 @@ def run(model: Any, inputs: list[np.ndarray], call: Callable[[list], Any]) -> Tr
     """
     try:
         with enable_grad():
-            return _run(model, inputs, call, True)
+            return _run(state, inputs, call, True)
     except OnnxExporterError:
         raise
     except Exception:
+        state.restore()
         with no_grad():
-            return _run(model, inputs, call, False)
+            return _run(state, inputs, call, False)
 
 
-def _run(model: Any, inputs: list[np.ndarray], call: Callable[[list], Any], grad: bool) -> Trace:
-    trace, tensors = Trace(model), []
+def _run(state: State, inputs: list[np.ndarray], call: Callable[[list], Any], grad: bool) -> Trace:
+    trace, tensors = Trace(state), []
     for array in inputs:
         tensor: Any = wrap(array.copy())
         if grad and array.dtype.kind == "f":

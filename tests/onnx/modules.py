@@ -255,6 +255,7 @@ sample("PairwiseDistance", pair, p=1.0, keepdim=True)
 
 # -------------------------------------------------------------------- containers
 sample("Sequential", row, nn.Linear(6, 4), nn.Tanh(), nn.Linear(4, 2))
+sample("DataParallel", row, nn.Linear(6, 3))
 
 
 class Contained(nn.Module):

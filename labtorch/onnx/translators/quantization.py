@@ -113,12 +113,24 @@ def _bias(g: Graph, bias: Value | None, of: Grid, weight: Grid) -> Value | None:
 
 
 @translates("quantized_conv1d", "quantized_conv2d", "quantized_conv3d")
-def _(g, input, weight, bias, grid, weight_grid, output_grid, *settings):
-    *settings, relu = (*settings, *(1, 0, 1, 1, False)[len(settings) :])
+def _(
+    g,
+    input,
+    weight,
+    bias,
+    grid,
+    weight_grid,
+    output_grid,
+    stride=1,
+    padding=0,
+    dilation=1,
+    groups=1,
+    relu=False,
+):
     x, w = dequantized(g, input, grid), dequantized(g, weight, weight_grid)
-    y = g.call(
-        g.op_name.removeprefix("quantized_"), x, w, _bias(g, bias, grid, weight_grid), *settings
-    )
+    b = _bias(g, bias, grid, weight_grid)
+    name = g.op_name.removeprefix("quantized_")
+    y = g.call(name, x, w, b, stride, padding, dilation, groups)
     return quantized(g, g("Relu", y) if relu else y, output_grid)
 
 
