@@ -7,6 +7,7 @@ for sizes are found, and then one in which all have a third size, by which they 
 from __future__ import annotations
 
 import contextlib
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -25,6 +26,14 @@ EVAL, PRESERVE, TRAINING = 0, 1, 2
 Tracer = Callable[[list[np.ndarray]], Trace]
 
 
+_running = threading.local()
+
+
+def is_in_onnx_export() -> bool:
+    """Is this thread running a model in order to export it?"""
+    return getattr(_running, "export", False)
+
+
 @contextlib.contextmanager
 def as_it_was(model: Module, training: int) -> Iterator[State]:
     """The model in the mode of the export; afterwards mode, state and random numbers as before."""
@@ -33,8 +42,10 @@ def as_it_was(model: Module, training: int) -> Iterator[State]:
     try:
         if training != PRESERVE:
             model.train(training == TRAINING)
+        _running.export = True
         yield state
     finally:
+        _running.export = False
         for module, mode in modes:
             module.training = mode
         state.restore()

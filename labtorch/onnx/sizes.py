@@ -163,15 +163,17 @@ class Sizes:
         if isinstance(first, (int, np.integer)) and not isinstance(first, bool):
             found = self.integer(values)
         elif isinstance(first, float):
-            found = self._inverse(values)
+            found = self._real(values)
         if found is None and first is not None:
             raise self._differs(f"one of its numbers, {first} here,", where)
         return found
 
-    def _inverse(self, values: list[float]) -> Any:
-        """A float that is the same in all runs, or 1 / an integer."""
+    def _real(self, values: list[float]) -> Any:
+        """A float that is the same in all runs, or an integer, or 1 / an integer."""
         if all(v == values[0] or v != v for v in values):
             return values[0]
+        if all(float(v).is_integer() for v in values):
+            return self.integer([int(v) for v in values])
         turned = [1.0 / v if v else math.inf for v in values]
         if any(math.isinf(t) or not math.isclose(t, round(t), rel_tol=1e-6) for t in turned):
             return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import io
+import os
 import subprocess
 import sys
 
@@ -309,6 +310,71 @@ def test_an_op_without_counterpart_names_op_module_and_line():
 def test_a_branch_on_values_is_said():
     with pytest.warns(torch.onnx.TracerWarning, match="depends on the values"):
         torch.onnx.export(Branch(), (torch.tensor([3.0, -1.0, -1.0]),))
+
+
+class Packed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.lstm = nn.LSTM(3, 4, batch_first=True)
+
+    def forward(self, x):
+        packed = nn.utils.rnn.pack_padded_sequence(x, [4, 2], batch_first=True)
+        return self.lstm(packed)[0].data
+
+
+def test_packed_sequences_are_refused():
+    with pytest.raises(torch.onnx.UnsupportedOperatorError, match="(?s)packed.*module 'lstm'"):
+        torch.onnx.export(Packed(), (floats(2, 4, 3),))
+
+
+class Frozen(nn.Module):
+    """Computes without gradients, and asks for an array on the way."""
+
+    @torch.no_grad()
+    def forward(self, x):
+        assert torch.onnx.is_in_onnx_export()
+        y = x.clone()
+        y[:, 0] = 1.0
+        y.mul_(2).add_(x)
+        return y[:, 1:] + float(x.size(0)) + np.float32(0.5)
+
+
+def test_a_model_without_gradients():
+    model = Frozen()
+    program = exported(model, (floats(2, 3),), [(0, 0)])
+    assert not torch.onnx.is_in_onnx_export()
+    x = floats(5, 3)
+    y = x.numpy().copy()
+    y[:, 0] = 1
+    expected = (2 * y + x.numpy())[:, 1:] + 5.5
+    np.testing.assert_allclose(program(x)[0].numpy(), expected, rtol=1e-5)
+
+
+def test_from_a_thread():
+    from concurrent.futures import ThreadPoolExecutor
+
+    models = [nn.Sequential(nn.Linear(3, n), nn.ReLU()) for n in (2, 4, 6, 8)]
+    x = floats(5, 3)
+    with ThreadPoolExecutor(4) as pool:
+        programs = list(pool.map(lambda model: exported(model, (x,), [(0, 0)]), models))
+    for program, model in zip(programs, models):
+        same(program, model, (floats(2, 3),))
+
+
+def test_a_program_of_pytorchs(tmp_path):
+    """As a tutorial has it, unchanged."""
+    program = (
+        "import labtorch; labtorch.as_torch()\n"
+        "import torch, torch.onnx\n"
+        "model = torch.nn.Sequential(torch.nn.Linear(4, 2), torch.nn.ReLU())\n"
+        "torch.onnx.export(model, torch.randn(1, 4), 'super.onnx', export_params=True,\n"
+        "    opset_version=10, do_constant_folding=True, input_names=['input'],\n"
+        "    output_names=['output'], dynamic_axes={'input': {0: 'b'}, 'output': {0: 'b'}})\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    run = [sys.executable, "-c", program]
+    subprocess.run(run, check=True, cwd=tmp_path, env=environment, capture_output=True)
+    assert [x.name for x in onnx.load(tmp_path / "super.onnx").graph.output] == ["output"]
 
 
 class Loop(nn.Module):
