@@ -17,7 +17,8 @@ HINTS = {
     "nested": "tensors of one nn.utils.rnn.pad_sequence and a mask do it here",
     "hub": "build the model in Python and give its load_state_dict() the weights",
     "fx": "labtorch.observe.record() holds the graph of what ran",
-    "export": "labtorch.observe.record() holds the graph of what ran",
+    "export": "torch.onnx.export writes models for other runtimes; labtorch.observe.record() holds "
+    "the graph of what ran",
     "quantization.QConfigMapping": _EAGER,
     "quantization.get_default_qconfig_mapping": _EAGER,
     "quantization.get_default_qat_qconfig_mapping": _EAGER,
