@@ -6,7 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from labtorch.backend.arrays import add_at, is_array, namespace, on_device_of, open_grid
+from labtorch.backend.arrays import (
+    add_at,
+    is_array,
+    namespace,
+    on_device_of,
+    open_grid,
+    readable,
+)
 from labtorch.engine.op import op
 from labtorch.engine.public import public
 
@@ -176,7 +183,7 @@ def gather(input, dim, index):
             f"Size does not match at dimension {d} expected index {list(index.shape)} to be no "
             f"larger than self {list(input.shape)} apart from dimension {d}"
         )
-    if index.size and (index.min() < 0 or index.max() >= input.shape[d]):
+    if readable(index) and (index.min() < 0 or index.max() >= input.shape[d]):
         raise RuntimeError(f"index out of bounds for dimension {d} with size {input.shape[d]}")
     window = tuple(slice(None) if i == d else slice(n) for i, n in enumerate(index.shape))
     return namespace(input).take_along_axis(input[window], index, d)
@@ -259,7 +266,7 @@ def _scattered(input: Any, dim: int, index: Any, src: Any) -> tuple[Any, tuple, 
                 f"apart from dimension {d} and to be no larger size than src "
                 f"{list(getattr(src, 'shape', ()))}"
             )
-        if index.min() < 0 or index.max() >= y.shape[d]:
+        if readable(index) and (index.min() < 0 or index.max() >= y.shape[d]):
             raise RuntimeError(f"index out of bounds for dimension {d} with size {y.shape[d]}")
     else:
         index = index.reshape((0,) * y.ndim)
@@ -298,6 +305,9 @@ def embedding(input, weight, padding_idx=None, scale_grad_by_freq=False):
         )
     if weight.ndim != 2:
         raise RuntimeError("'weight' must be 2-D")
+    if not isinstance(input, np.ndarray):  # a GPU is not waited for: NaN where there is no row
+        lib, known = namespace(input), (input >= 0) & (input < len(weight))
+        return lib.where(known[..., None], weight[lib.where(known, input, 0)], lib.nan)
     if input.size and (input.min() < 0 or input.max() >= len(weight)):
         bad = input[(input < 0) | (input >= len(weight))].flat[0]
         raise IndexError(f"index out of range in self: {bad} is not in 0..{len(weight) - 1}")
@@ -330,7 +340,7 @@ def index_select(input, dim, index):
         raise RuntimeError("index_select(): Expected dtype int32 or int64 for index")
     d = wrap_dim(dim, input.ndim)
     n = input.shape[d] if input.ndim else 1
-    if index.size and (index.min() < 0 or index.max() >= n):
+    if index.size and readable(index) and (index.min() < 0 or index.max() >= n):
         raise IndexError(f"index out of range in self: {n} elements along dimension {d}")
     if not input.ndim:
         return input.reshape(1).take(index.reshape(-1)).reshape(())

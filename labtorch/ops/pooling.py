@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from labtorch.backend.arrays import namespace
+import numpy as np
+
+from labtorch.backend.arrays import namespace, readable
 from labtorch.backend.threads import split
 from labtorch.engine.op import Op, op
 from labtorch.engine.public import FUNCTION, public
@@ -105,7 +107,8 @@ def _largest(x: Any, placing: tuple, out: Sizes) -> tuple[Any, Any]:
                 continue
             better = here > highest
             lib.maximum(highest, here, out=highest)
-            if floating and highest.size and lib.isnan(highest.min()):  # the last NaN counts
+            # the last NaN counts; to look first is faster, but a GPU would have to be waited for
+            if floating and (lib is not np or highest.size and np.isnan(highest.min())):
                 better |= here != here
             lib.maximum(at, better * place.dtype.type(i), out=at)  # i grows: the last one stays
 
@@ -435,7 +438,7 @@ def max_unpool(input, indices, output_size):
         )
     lib, n = namespace(input), len(output_size)
     count = product(output_size)
-    if indices.size and (indices.min() < 0 or indices.max() >= count):
+    if indices.size and readable(indices) and (indices.min() < 0 or indices.max() >= count):
         raise RuntimeError(f"Found an invalid max index: {indices.max()} (output size {count})")
     y = lib.zeros((*input.shape[:-n], count), input.dtype)
     rows = input.reshape((*input.shape[:-n], -1))

@@ -77,7 +77,7 @@ class Adafactor(Optimizer):
         rest = w.dtype.type(t ** group["beta2_decay"])
         least, floor = group["eps"]
         least = float(np.finfo(w.dtype).eps) if least is None else least
-        rate = max(floor, float(lib.sqrt((w * w).mean()))) * min(float(group["lr"]), t**-0.5)
+        rate = lib.maximum(lib.sqrt((w * w).mean()), floor) * min(float(group["lr"]), t**-0.5)
         w *= w.dtype.type(1 - float(group["lr"]) * group["weight_decay"])
         if w.ndim > 1:
             rows, columns = state["row_var"]._array, state["col_var"]._array
@@ -88,5 +88,5 @@ class Adafactor(Optimizer):
             v = state["variance"]._array
             v += (square - v) * rest
         u = g / lib.sqrt(lib.maximum(v, least * least))
-        size = float(lib.sqrt((u * u).mean()))
-        w -= u * w.dtype.type(rate / max(1.0, size / group["d"]))
+        size = lib.sqrt((u * u).mean())
+        w -= u * (rate / lib.maximum(size / group["d"], 1.0))

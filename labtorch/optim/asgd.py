@@ -71,7 +71,8 @@ class ASGD(Optimizer):
         mean, s = state["ax"]._array, self.scratch(w)
         step[...] = step + 1
         shrink(w, 1 - group["lambd"] * float(eta))
-        descend(w, g, *constants(w, float(eta)), out=s)
+        (rate,) = constants(w, float(eta))
+        descend(w, g, rate, s)
         if float(mu) == 1:
             mean[...] = w
         else:

@@ -86,7 +86,8 @@ class RAdam(Optimizer):
         limit = 2 / (1 - beta2) - 1
         length = limit - 2 * t * beta2**t / left
         if length <= 5:
-            return descend(w, m, *constants(w, rate), out=s)
+            (rate,) = constants(w, rate)
+            return descend(w, m, rate, s)
         bounded = (length - 4) * (length - 2) * limit
         scale = sqrt(bounded / ((limit - 4) * (limit - 2) * length)) * sqrt(left)
         return _scaled(w, m, v, s, *constants(w, group["eps"], rate * scale))

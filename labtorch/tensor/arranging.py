@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from labtorch.backend.arrays import namespace, on_device_of
+from labtorch.backend.arrays import namespace, on_device_of, readable
 from labtorch.engine.apply import apply
 from labtorch.engine.composite import composite
 from labtorch.engine.public import ELEMENTWISE, FUNCTION, METHOD, ONLY_METHOD, public
@@ -386,7 +386,7 @@ def take(input: Tensor, index: Tensor) -> Tensor:
     n = input.numel()
     if not n and array.size:
         raise IndexError("take(): tried to take from an empty tensor")
-    if array.size and (array.min() < -n or array.max() >= n):
+    if array.size and readable(array) and (array.min() < -n or array.max() >= n):
         raise IndexError(f"out of range: tried to access an index of {n} elements")
     return ravel(input)[index] if array.ndim else ravel(input)[array.item()]
 
@@ -407,7 +407,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
             f"but got {input.ndim} dimensions for input, and {indices.ndim} dimensions for indices"
         )
     d = wrap_dim(dim, input.ndim)
-    if indices.numel() and (indices._array < 0).any():
+    if indices.numel() and readable(indices._array) and (indices._array < 0).any():
         indices = wrap(indices._array % input.shape[d])
     whole = list(np.broadcast_shapes(*(_with_one(x.shape, d) for x in (input, indices))))
     sizes = [(*whole[:d], x.shape[d], *whole[d + 1 :]) for x in (input, indices)]
@@ -467,7 +467,7 @@ def _index(name: str, index: Tensor, input: Tensor, d: int) -> Any:
     if array.dtype.kind not in "ui":
         raise RuntimeError(f"{name}_(): Expected dtype int32/int64 for index")
     n = input.shape[d] if input.ndim else 1
-    if array.size and (array.min() < -n or array.max() >= n):
+    if array.size and readable(array) and (array.min() < -n or array.max() >= n):
         raise IndexError(f"{name}_(): index out of range in self: {n} elements along {d}")
     return array.reshape(-1) % max(n, 1)
 

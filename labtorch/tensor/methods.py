@@ -113,6 +113,8 @@ def zero_(self: Tensor) -> Tensor:
 
 def copy_(self: Tensor, source: Tensor, non_blocking: bool = False) -> Tensor:
     """Copy the elements of `source`, which broadcasts to this shape, into this tensor."""
+    if source.device != self.device:
+        source = source.to(self.device, non_blocking=non_blocking)
     recorded = local.thread.grad_enabled and (self._requires_grad or source._requires_grad)
     if recorded or events.writes_are_followed(local.thread):
         self[...] = source
