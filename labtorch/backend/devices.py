@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import threading
 from types import ModuleType
 from typing import Any
@@ -67,6 +69,10 @@ class device:
 CPU = device("cpu")
 
 
+class OutOfMemoryError(RuntimeError):
+    """A GPU has no room for what was asked for."""
+
+
 class _Default(threading.local):
     """Where a thread of work makes its tensors: what was set, and the `with` blocks around it."""
 
@@ -124,7 +130,26 @@ def library(where: device | str | int | None) -> ModuleType:
             "Torch not compiled with CUDA enabled: device 'cuda' needs CuPy. "
             "Install it with `pip install labtorch[cuda13]` (or cuda12), or use device='cpu'."
         ) from None
+    count = _gpus(cupy)
+    if not count:
+        raise RuntimeError(
+            "No CUDA GPUs are available: CuPy is there, but finds no driver or no GPU. "
+            "Use device='cpu'."
+        )
+    if where.index is not None and where.index >= count:
+        raise RuntimeError(
+            f"CUDA error: invalid device ordinal: there is no '{where}'; this machine's GPUs are "
+            f"cuda:0{f' to cuda:{count - 1}' if count > 1 else ''}"
+        )
     return cupy
+
+
+@functools.cache
+def _gpus(cupy: ModuleType) -> int:
+    try:
+        return cupy.cuda.runtime.getDeviceCount()
+    except Exception:  # no driver
+        return 0
 
 
 def cuda_is_available() -> bool:
@@ -137,10 +162,34 @@ def cuda_is_available() -> bool:
         return False
 
 
-def move(array: Any, where: device) -> Any:
-    """`array` on another device (the array itself if it is there already)."""
+def entered(where: device | None) -> Any:
+    """A context in which what is made without a device's number is made on this one."""
+    if where is None or where.type == "cpu":
+        return contextlib.nullcontext()
+    return library(where).cuda.Device(index(where))
+
+
+def index(where: Any = None) -> int:
+    """The number of a GPU; of the current one, where none is named."""
+    number = None if where is None else device(where).index
+    return library("cuda").cuda.runtime.getDevice() if number is None else number
+
+
+def move(array: Any, where: device, non_blocking: bool = False) -> Any:
+    """`array` on another device (the array itself if it is there already).
+
+    `non_blocking` queues a copy to a GPU; one from a GPU is waited for, as nothing else would tell
+    when the numbers are there.
+    """
     target = library(where)
     if target is np:
-        return array if isinstance(array, np.ndarray) else array.get()
-    with target.cuda.Device(where.index or 0):
+        if isinstance(array, np.ndarray):
+            return array
+        with array.device:
+            return array.get()
+    if non_blocking and isinstance(array, np.ndarray):
+        from labtorch.backend.cuda import transfers
+
+        return transfers.to_device(array, where)
+    with entered(where):
         return target.asarray(array)

@@ -10,6 +10,8 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 _count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 MUCH = 1 << 16  # elements: to go through fewer takes no longer than to wake a thread
 PIECE = 1 << 19  # elements: what a thread works on at once stays in the processor's cache
@@ -70,13 +72,15 @@ def _start() -> Any:
     return _pool
 
 
-def split(work: Callable[[slice], Any], n: int, size: int) -> list[Any]:
-    """`work` on slices that together are the `n` first elements, and what it returned for each.
+def split(work: Callable[[slice], Any], array: Any, size: int) -> list[Any]:
+    """`work` on slices that together are all of `array`, and what it returned for each.
 
     `size` is the number of elements that it goes through or needs room for: little work stays in
-    one piece, and the pieces of much work fit into the processor's cache.
+    one piece, and the pieces of much work fit into the processor's cache. A GPU gets one piece: it
+    has threads of its own.
     """
-    if size < MUCH or n < 2:
+    n = len(array)
+    if size < MUCH or n < 2 or not isinstance(array, (np.ndarray, range)):
         return [work(slice(0, n))]
     threads = min(n, _count)
     parts = min(n, threads * -(-size // (threads * PIECE)))

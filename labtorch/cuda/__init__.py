@@ -2,15 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
+from labtorch.backend.devices import OutOfMemoryError
 from labtorch.backend.devices import cuda_is_available as is_available
 from labtorch.backend.devices import device as _device
 from labtorch.backend.devices import library as _library
-from labtorch.cuda import amp
+from labtorch.cuda import amp, nvtx
+from labtorch.cuda.graphs import (
+    CUDAGraph,
+    graph,
+    graph_pool_handle,
+    is_current_stream_capturing,
+    make_graphed_callables,
+)
+from labtorch.cuda.memory import (
+    empty_cache,
+    max_memory_allocated,
+    max_memory_reserved,
+    mem_get_info,
+    memory_allocated,
+    memory_reserved,
+    memory_stats,
+    memory_summary,
+    reset_peak_memory_stats,
+    set_per_process_memory_fraction,
+)
+from labtorch.cuda.streams import (
+    Event,
+    Stream,
+    current_stream,
+    default_stream,
+    set_stream,
+    stream,
+)
 from labtorch.tensor import random as _random
+from labtorch.tensor.tensor import Tensor
 from labtorch.tensor.typed import cuda_types as _cuda_types
 
 globals().update(_cuda_types())
@@ -42,9 +71,17 @@ def set_device(device: Any) -> None:
 
 @contextmanager
 def device(device: Any) -> Iterator[None]:
-    """Compute on this GPU where none is named, for a while."""
+    """Compute on this GPU where none is named, for a while; a negative number changes nothing."""
+    if device is None or (isinstance(device, int) and device < 0):
+        yield
+        return
     with _library("cuda").cuda.Device(_index(device)):
         yield
+
+
+def device_of(obj: Tensor) -> Any:
+    """Compute on the GPU that holds a tensor; where it is on the CPU, nothing changes."""
+    return device(obj.device.index if obj.device.type == "cuda" else None)
 
 
 def synchronize(device: Any = None) -> None:
@@ -54,6 +91,25 @@ def synchronize(device: Any = None) -> None:
 
 def get_device_name(device: Any = None) -> str:
     return _library("cuda").cuda.runtime.getDeviceProperties(_index(device))["name"].decode()
+
+
+class Properties(NamedTuple):
+    """What a GPU is: its name, bytes of memory, compute capability and number of processors."""
+
+    name: str
+    major: int
+    minor: int
+    total_memory: int
+    multi_processor_count: int
+
+
+def get_device_properties(device: Any = None) -> Properties:
+    """What a GPU is."""
+    found = _library("cuda").cuda.runtime.getDeviceProperties(_index(device))
+    return Properties(
+        found["name"].decode(),
+        *(found[key] for key in ("major", "minor", "totalGlobalMem", "multiProcessorCount")),
+    )
 
 
 def get_device_capability(device: Any = None) -> tuple[int, int]:
@@ -67,79 +123,47 @@ def is_bf16_supported(including_emulation: bool = True) -> bool:
 
 # ---------------------------------------------------------------- random numbers
 def manual_seed(seed: int) -> None:
-    """As `labtorch.manual_seed`: one stream of random numbers serves all devices."""
-    _random.manual_seed(seed)
-
-
-manual_seed_all = manual_seed
-
-
-# ---------------------------------------------------------------- memory
-def memory_allocated(device: Any = None) -> int:
-    """Bytes in use on the GPU; 0 without one."""
-    return _library("cuda").get_default_memory_pool().used_bytes() if is_available() else 0
-
-
-def memory_reserved(device: Any = None) -> int:
-    """Bytes that were taken from the GPU, in use or ready for use; 0 without one."""
-    return _library("cuda").get_default_memory_pool().total_bytes() if is_available() else 0
-
-
-# CuPy counts no peak: what is reserved has been in use at some time
-max_memory_allocated = max_memory_reserved = memory_reserved
-
-
-def mem_get_info(device: Any = None) -> tuple[int, int]:
-    """Free and total bytes of the GPU."""
-    return _library("cuda").cuda.Device(_index(device)).mem_info
-
-
-def empty_cache() -> None:
-    """Give back memory that is ready for use."""
+    """Seed the stream of the current GPU; without one, nothing is left to do, as in PyTorch."""
     if is_available():
-        _library("cuda").get_default_memory_pool().free_all_blocks()
+        _random.device_generator().manual_seed(seed)
 
 
-def reset_peak_memory_stats(device: Any = None) -> None:
-    """Count the peak from here: free what is not in use."""
-    empty_cache()
+def manual_seed_all(seed: int) -> None:
+    """Seed the streams of all GPUs."""
+    for index in range(device_count()):
+        _random.device_generator(index).manual_seed(seed)
 
 
-# ---------------------------------------------------------------- order of work
-class Event:
-    """A mark in the work of the GPU, to wait for and to measure times between."""
-
-    def __init__(self, enable_timing: bool = False, blocking: bool = False) -> None:
-        self._event = _library("cuda").cuda.Event(block=blocking, disable_timing=not enable_timing)
-
-    def record(self, stream: Any = None) -> None:
-        self._event.record()
-
-    def synchronize(self) -> None:
-        self._event.synchronize()
-
-    def query(self) -> bool:
-        return self._event.done
-
-    def elapsed_time(self, end_event: Event) -> float:
-        """Milliseconds from here to there."""
-        return _library("cuda").cuda.get_elapsed_time(self._event, end_event._event)
+def seed() -> None:
+    """Seed the stream of the current GPU from the system's entropy."""
+    if is_available():
+        _random.device_generator().seed()
 
 
-def Stream(device: Any = None, priority: int = 0) -> Any:
-    """A queue of work beside others: CuPy's."""
-    return _library("cuda").cuda.Stream(non_blocking=True)
+def seed_all() -> None:
+    """Seed the streams of all GPUs from the system's entropy, with one number."""
+    if is_available():
+        manual_seed_all(_random.device_generator().seed())
 
 
-def current_stream(device: Any = None) -> Any:
-    return _library("cuda").cuda.get_current_stream()
+def initial_seed() -> int:
+    return _random.device_generator().initial_seed()
 
 
-@contextmanager
-def stream(stream: Any) -> Iterator[None]:
-    """Queue work there; None is no stream, and changes nothing."""
-    if stream is None:
-        yield
-        return
-    with stream:
-        yield
+def get_rng_state(device: Any = "cuda") -> Tensor:
+    """Where the stream of a GPU is: 16 bytes, its key and its counter."""
+    return _random.device_generator(device).get_state()
+
+
+def get_rng_state_all() -> list[Tensor]:
+    return [get_rng_state(index) for index in range(device_count())]
+
+
+def set_rng_state(new_state: Tensor, device: Any = "cuda") -> None:
+    """Go on from there."""
+    _random.device_generator(device).set_state(new_state)
+
+
+def set_rng_state_all(new_states: Iterable[Tensor]) -> None:
+    for index, state in enumerate(new_states):
+        set_rng_state(state, index)

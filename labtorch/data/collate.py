@@ -64,3 +64,19 @@ def default_convert(data: Any) -> Any:
     if isinstance(data, (tuple, list)):
         return [default_convert(each) for each in data]
     return data
+
+
+def pin_memory(data: Any) -> Any:
+    """Tensors in memory that a GPU fetches by itself; containers keep their form, and what has a
+    `pin_memory` of its own is asked for it."""
+    if hasattr(data, "pin_memory"):
+        return data.pin_memory()
+    if isinstance(data, (str, bytes)):
+        return data
+    if isinstance(data, Mapping):
+        return {key: pin_memory(value) for key, value in data.items()}
+    if isinstance(data, tuple) and hasattr(data, "_fields"):
+        return type(data)(*(pin_memory(each) for each in data))
+    if isinstance(data, (tuple, list)):
+        return type(data)(pin_memory(each) for each in data)
+    return data

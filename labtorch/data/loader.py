@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from itertools import islice
@@ -9,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from labtorch.data.collate import default_collate, default_convert
+from labtorch.backend import devices
+from labtorch.data.collate import default_collate, default_convert, pin_memory
 from labtorch.data.dataset import Dataset, IterableDataset, TensorDataset
 from labtorch.data.position import Position
 from labtorch.data.sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
@@ -29,7 +31,8 @@ class DataLoader:
 
     With `num_workers` as many processes load samples ahead; the batches are the same, and in the
     same order. The order of a shuffle follows `generator`, or `labtorch.manual_seed`; worker i
-    starts from a seed that follows from it, plus i. `pin_memory` is accepted and changes nothing.
+    starts from a seed that follows from it, plus i. `pin_memory` puts batches where a GPU fetches
+    them by itself: `batch.to("cuda", non_blocking=True)` then does not wait.
 
     `state_dict()` says where in an epoch the loader is; after `load_state_dict`, in any process,
     the next epoch goes on behind the batches that were handed out, as the other would have done.
@@ -116,7 +119,18 @@ class DataLoader:
         self._position, self._resumes = self._nowhere(), False
 
     def __iter__(self) -> Iterator[Any]:
-        return self._from_workers() if self.num_workers else self._from_here()
+        batches = self._from_workers() if self.num_workers else self._from_here()
+        return map(pin_memory, batches) if self._pins() else batches
+
+    def _pins(self) -> bool:
+        if self.pin_memory and not devices.cuda_is_available():
+            warnings.warn(
+                "'pin_memory' argument is set as true but no accelerator is found, then device "
+                "pinned memory won't be used.",
+                stacklevel=3,
+            )
+            return False
+        return self.pin_memory
 
     # ---------------------------------------------------------------- the place in an epoch
     def state_dict(self) -> dict[str, Any]:

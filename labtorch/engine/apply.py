@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
 
 import labtorch.engine.op as op_module
 import labtorch.engine.variable as variable
+from labtorch.backend import devices
 from labtorch.backend.arrays import is_array
 from labtorch.backend.dtypes import promote
 from labtorch.engine import errors, events
@@ -35,7 +37,12 @@ def apply(op: Op, args: tuple) -> Any:
             bit <<= 1
     except NoArray as without:
         return without.tensor.take(op, args)  # type: ignore[attr-defined]
-    call = events.op_begun(thread, op, args, arrays) if thread.watchers else None
+    call = None
+    if thread.watchers:
+        together = _together(args)
+        if together is not None:
+            return apply(op, together)
+        call = events.op_begun(thread, op, args, arrays)
     try:
         if op.promotes:
             forward_arrays = _promoted(op, arrays)
@@ -43,6 +50,9 @@ def apply(op: Op, args: tuple) -> Any:
         else:
             result = op.forward(*arrays)
     except Exception as error:
+        together = _together(args)
+        if together is not None:
+            return apply(op, together)
         explained = errors.explain(op, args, arrays, error)
         if call is not None:
             events.op_failed(thread, call, explained)
@@ -70,6 +80,25 @@ def apply(op: Op, args: tuple) -> Any:
     if call is not None:
         events.op_ended(thread, call, (out,))
     return out
+
+
+def _together(args: tuple) -> tuple | None:
+    """The arguments with 0-d tensors of the CPU moved to the GPU of the others, as PyTorch allows;
+    None where nothing is to be moved."""
+    if "cupy" not in sys.modules:
+        return None
+    given = [each for each in args if isinstance(each, Variable)]
+    gpu = next((x._array for x in given if not isinstance(x._array, ndarray)), None)
+    if gpu is None or not any(isinstance(x._array, ndarray) and not x._array.ndim for x in given):
+        return None
+    where = devices.of_array(gpu)
+
+    def moved(each: Any) -> Any:
+        if not isinstance(each, Variable) or not isinstance(each._array, ndarray):
+            return each
+        return each if each._array.ndim else apply(variable.to_device, (each, where, False))
+
+    return tuple(map(moved, args))
 
 
 def _promoted(op: Op, arrays: list) -> list:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from labtorch.backend.arrays import namespace, ones_like
+from labtorch.backend.arrays import namespace, ones_like, writeable
 from labtorch.engine import errors, events
 from labtorch.engine.node import Hooks, Node
 from labtorch.engine.thread import Thread, local
@@ -359,10 +359,10 @@ def _accumulate(thread: Thread, reached: list[list], create_graph: bool) -> None
         if create_graph:
             leaf._grad = g if before is None else before + g
         elif before is None:
-            if g.__class__ is not ndarray or g.base is not None or getrefcount(g) > HELD_HERE:
+            if g.base is not None or getrefcount(g) > HELD_HERE or isinstance(g, np.generic):
                 g = np.asarray(g).copy() if isinstance(g, np.generic) else g.copy()
             leaf._grad = wrap(g)
-        elif before._node is None and before._array.flags.writeable:
+        elif before._node is None and writeable(before._array):
             array = before._array
             array += g
             if before._counter is not None:

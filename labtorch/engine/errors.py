@@ -9,6 +9,7 @@ from types import FrameType
 from typing import Any
 
 from labtorch.backend.arrays import is_array
+from labtorch.backend.devices import OutOfMemoryError
 from labtorch.engine.op import Op
 from labtorch.engine.variable import Variable
 
@@ -95,6 +96,8 @@ def explain(op: Op, args: tuple, arrays: list, error: Exception) -> Exception:
         )
     elif kind in (AttributeError, KeyError):
         kind, message = TypeError, f"an argument is of the wrong type: {message}"
+    elif isinstance(error, MemoryError) and kind is not MemoryError:  # of a GPU, CuPy's own
+        kind, message = OutOfMemoryError, f"CUDA out of memory. {message}"
     elif kind in (MemoryError, OverflowError, ZeroDivisionError):
         kind, message = RuntimeError, f"{kind.__name__}: {message}"
     elif not raised_by_op(error) and (kind is ValueError or kind.__module__ != "builtins"):

@@ -13,7 +13,7 @@ from typing import Any
 from weakref import ref
 
 import labtorch.engine.variable as variable
-from labtorch.backend.arrays import namespace
+from labtorch.backend.arrays import namespace, writeable
 from labtorch.engine import errors, events
 from labtorch.engine.apply import apply
 from labtorch.engine.node import Node, Packed
@@ -94,7 +94,7 @@ def check_writable(target: Variable, name: str) -> None:
                 f"enabled ({name}_). Make the view with gradients enabled, or write to a copy"
             )
         )
-    if 0 in array.strides and array.size > 1 and not array.flags.writeable:
+    if 0 in array.strides and array.size > 1 and not writeable(array):
         refuse_overlap(name)
 
 
@@ -117,7 +117,7 @@ def write(target: Variable, result: Variable, name: str = "an in-place operation
                 f"result type {value.dtype} can't be cast to the desired output type {array.dtype}"
             )
         )
-    if not array.flags.writeable:
+    if not writeable(array):
         refuse_overlap("this operation")
     target.version().written(name, errors.user_line())
     array[...] = value

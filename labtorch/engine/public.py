@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from labtorch.backend.arrays import namespace
 from labtorch.engine import errors
 from labtorch.engine.inplace import CATEGORY, refuse_overlap
 from labtorch.engine.op import NUMPY_NAMES, Op
@@ -150,7 +151,7 @@ def _refuse_overlap(name: str, targets: tuple, args: tuple) -> None:
                 x for each in args for x in (each if isinstance(each, (tuple, list)) else (each,))
             ]
             for each in flat:
-                if isinstance(each, Variable) and np.may_share_memory(each._array, target._array):
+                if isinstance(each, Variable) and _overlap(each._array, target._array):
                     raise errors.located(
                         RuntimeError(
                             "unsupported operation: some elements of the input tensor and the "
@@ -158,6 +159,11 @@ def _refuse_overlap(name: str, targets: tuple, args: tuple) -> None:
                             f"the tensor before {name}"
                         )
                     )
+
+
+def _overlap(a: Any, b: Any) -> bool:
+    same = isinstance(a, np.ndarray) == isinstance(b, np.ndarray)
+    return same and namespace(a).may_share_memory(a, b)
 
 
 def _fill(target: Variable, value: Any) -> None:
@@ -171,5 +177,5 @@ def _fill(target: Variable, value: Any) -> None:
                 f"{list(value.shape)}. Give an empty tensor or one of that shape.",
                 stacklevel=5,
             )
-        target._array = np.array(value, dtype=target._array.dtype)
+        target._array = value.astype(target._array.dtype)
     target.version().count += 1

@@ -125,6 +125,7 @@ class Variable:
 
 
 tensor_class: type[Variable] = Variable  # set by labtorch.tensor, which imports this room
+to_device: Any = None  # set by it, too: the op that moves a tensor
 
 
 def wrap(array: Any) -> Any:

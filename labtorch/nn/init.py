@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from labtorch.tensor.random import Generator, _stream
+from labtorch.backend import devices
+from labtorch.backend.arrays import namespace, on_device_of
+from labtorch.tensor.random import Generator, stream_like
 from labtorch.tensor.tensor import Tensor
 
 
@@ -27,7 +29,9 @@ def uniform_(
     tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None
 ) -> Tensor:
     """Uniform on [a, b)."""
-    drawn = _stream(generator).random(tensor._array.shape, dtype=_drawing_dtype(tensor))
+    drawn = stream_like(tensor._array, generator).random(
+        tensor._array.shape, dtype=_drawing_dtype(tensor)
+    )
     return _fill(tensor, drawn * (b - a) + a)
 
 
@@ -37,7 +41,8 @@ def normal_(
     """Normal with the given mean and standard deviation."""
     if std < 0:
         raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
-    drawn = _stream(generator).standard_normal(tensor._array.shape, dtype=_drawing_dtype(tensor))
+    stream = stream_like(tensor._array, generator)
+    drawn = stream.standard_normal(tensor._array.shape, dtype=_drawing_dtype(tensor))
     return _fill(tensor, drawn * std + mean)
 
 
@@ -57,7 +62,7 @@ def trunc_normal_(
             stacklevel=2,
         )
         return _fill(tensor, _by_inversion(tensor, mean, std, a, b, generator))
-    stream = _stream(generator)
+    stream = stream_like(tensor._array, generator)
     drawn = stream.standard_normal(tensor._array.shape) * std + mean
     outside = (drawn < a) | (drawn > b)
     while outside.any():
@@ -74,9 +79,10 @@ def _by_inversion(
 
     normal = NormalDist(mean, std)
     low, high = normal.cdf(a), normal.cdf(b)
-    drawn = _stream(generator).uniform(low, high, tensor._array.shape)
-    inside = np.clip(drawn, 1e-300, 1 - 1e-16)
-    return np.clip(np.vectorize(normal.inv_cdf, otypes=[float])(inside), a, b)
+    drawn = stream_like(tensor._array, generator).uniform(low, high, tensor._array.shape)
+    inside = np.clip(devices.move(drawn, devices.CPU), 1e-300, 1 - 1e-16)
+    found = np.clip(np.vectorize(normal.inv_cdf, otypes=[float])(inside), a, b)
+    return devices.move(found, tensor.device)
 
 
 def constant_(tensor: Tensor, val: float) -> Tensor:
@@ -96,7 +102,7 @@ def eye_(tensor: Tensor) -> Tensor:
     """Ones on the diagonal of a matrix."""
     if tensor.ndim != 2:
         raise ValueError("Only tensors with 2 dimensions are supported")
-    return _fill(tensor, np.eye(*tensor._array.shape))
+    return _fill(tensor, on_device_of(np.eye(*tensor._array.shape), tensor._array))
 
 
 def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
@@ -216,9 +222,10 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
         return tensor
     rows = tensor._array.shape[0]
     columns = tensor._array.size // rows
-    drawn = _stream(generator).standard_normal((rows, columns))
-    q, r = np.linalg.qr(drawn.T if rows < columns else drawn)
-    q = q * np.sign(np.diag(r))  # makes the distribution uniform over orthogonal matrices
+    drawn = stream_like(tensor._array, generator).standard_normal((rows, columns))
+    lib = namespace(drawn)
+    q, r = lib.linalg.qr(drawn.T if rows < columns else drawn)
+    q = q * lib.sign(lib.diag(r))  # makes the distribution uniform over orthogonal matrices
     q = q.T if rows < columns else q
     return _fill(tensor, (q * gain).reshape(tensor._array.shape))
 
@@ -232,6 +239,8 @@ def sparse_(
     rows, columns = tensor._array.shape
     normal_(tensor, 0, std, generator)
     for column in range(columns):
-        zeros = _stream(generator).permutation(rows)[: math.ceil(sparsity * rows)]
+        zeros = stream_like(tensor._array, generator).permutation(rows)[
+            : math.ceil(sparsity * rows)
+        ]
         tensor._array[zeros, column] = 0
     return tensor

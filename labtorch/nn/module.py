@@ -481,7 +481,8 @@ class Module:
 
     def to(self, *args: Any, **kwargs: Any) -> Any:
         """Move to a device, cast floating-point values to a dtype, or both; in place."""
-        kwargs.pop("non_blocking", None), kwargs.pop("memory_format", None)
+        non_blocking = kwargs.pop("non_blocking", False)
+        kwargs.pop("memory_format", None)
         where, kind = kwargs.pop("device", None), kwargs.pop("dtype", None)
         if kwargs:
             raise TypeError(f"to() got an unexpected keyword argument '{next(iter(kwargs))}'")
@@ -491,7 +492,7 @@ class Module:
             elif isinstance(each, dtypes.dtype):
                 kind = each
             elif isinstance(each, bool):
-                continue  # non_blocking
+                non_blocking = each
             elif isinstance(each, (str, int, devices.device)):
                 where = each
         if kind is not None and not (kind.is_floating_point or kind.is_complex):
@@ -502,7 +503,8 @@ class Module:
 
         def convert(tensor: Tensor) -> Tensor:
             fits = tensor._array.dtype.kind in "fc"
-            return tensor.to(device=where, dtype=kind if fits else None)
+            to = kind if fits else None
+            return tensor.to(device=where, dtype=to, non_blocking=non_blocking)
 
         return self._apply(convert)
 

@@ -25,7 +25,7 @@ def relu(input):
         return namespace(input).maximum(input, 0)
     lib = namespace(input)
     y = lib.empty_like(input)
-    split(lambda part: lib.maximum(input[part], 0, out=y[part]), len(input), input.size)
+    split(lambda part: lib.maximum(input[part], 0, out=y[part]), input, input.size)
     return y
 
 
@@ -35,7 +35,7 @@ def _(g, output):
         return g * (output > 0)
     lib = namespace(g)
     x = lib.empty_like(g)
-    split(lambda part: lib.multiply(g[part], output[part] > 0, out=x[part]), len(g), g.size)
+    split(lambda part: lib.multiply(g[part], output[part] > 0, out=x[part]), g, g.size)
     return x
 
 

@@ -473,8 +473,8 @@ def where(condition, input, other):
     common = promote(input, other)
     if not (is_array(input) or is_array(other)):
         common = get_default_dtype().numpy if common.kind == "f" else common
-    lib = namespace(condition)
-    return lib.where(condition, lib.asarray(input, common), lib.asarray(other, common))
+    a, b = (x.astype(common, copy=False) if is_array(x) else common.type(x) for x in (input, other))
+    return namespace(condition).where(condition, a, b).astype(common, copy=False)
 
 
 @where.vjp("input", r"\bar a = \bar y \odot c")

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from labtorch.backend.arrays import namespace
+from labtorch.backend.host import on_host
 from labtorch.engine.op import op
 from labtorch.ops.arithmetic import where
 from labtorch.ops.indexing import _into, _scattered, gather, scatter_add
@@ -101,10 +104,22 @@ def _(g, input_shape, size, stride, storage_offset):
 def scatter_reduce(input, dim, index, src, reduce):
     """A copy of `input` with `src` multiplied in, or the extreme of both, at `index`."""
     y, places, window = _scattered(input, dim, index, src)
-    lib = namespace(input)
-    combine = {"prod": lib.multiply, "amax": lib.maximum, "amin": lib.minimum}[reduce]
-    combine.at(y, places, src[window])
-    return y.reshape(input.shape)
+    return _combined(y, places, src[window], COMBINE[reduce]).reshape(input.shape)
+
+
+COMBINE = {"prod": "multiply", "amax": "maximum", "amin": "minimum"}
+AT_ONCE = ("int32", "float32", "float64")  # of which CuPy finds extremes in place
+
+
+def _combined(y: Any, places: tuple, values: Any, ufunc: str) -> Any:
+    lib = namespace(y)
+    if lib is np or (ufunc != "multiply" and y.dtype in AT_ONCE):
+        getattr(lib, ufunc).at(y, places, values)
+        return y
+    return _combined_on_host(y, places, values, ufunc)
+
+
+_combined_on_host = on_host(_combined)
 
 
 def _shares(input: Any, dim: int, index: Any, src: Any, output: Any) -> tuple[Any, Any, Any]:

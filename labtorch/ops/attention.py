@@ -121,7 +121,7 @@ def _weights(query: Any, key: Any, attn_mask: Any, is_causal: bool, scale: float
         scores = where(attn_mask, scores, -math.inf)
     elif attn_mask is not None:
         scores = scores + attn_mask
-    blind = scores._array.max(axis=-1, keepdims=True, initial=-math.inf) == -math.inf
+    blind = (scores._array == -math.inf).all(axis=-1, keepdims=True)
     return where(blind, 0.0, softmax(where(blind, 0.0, scores), -1))
 
 

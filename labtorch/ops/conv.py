@@ -18,6 +18,8 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from labtorch.backend.arrays import namespace
 from labtorch.backend.threads import split
 from labtorch.engine.op import Op, op
@@ -48,6 +50,7 @@ def windows(x: Any, kernel: Sizes, stride: Sizes, dilation: Sizes) -> Any:
         (m - d * (k - 1) - 1) // s + 1
         for m, k, s, d in zip(x.shape[1:-1], kernel, stride, dilation)
     ]
+    fixed = {"writeable": False} if isinstance(x, np.ndarray) else {}  # CuPy keeps no such flag
     return namespace(x).lib.stride_tricks.as_strided(
         x,
         (x.shape[0], *out, *kernel, x.shape[-1]),
@@ -57,7 +60,7 @@ def windows(x: Any, kernel: Sizes, stride: Sizes, dilation: Sizes) -> Any:
             *(a * d for a, d in zip(steps, dilation)),
             channel,
         ),
-        writeable=False,
+        **fixed,
     )
 
 
@@ -141,7 +144,7 @@ def convolve(input, weight, stride, pads, dilation, groups):
         pixels = pixels[0] if groups == 1 else pixels.swapaxes(0, 1)
         y[part] = lib.moveaxis(pixels.reshape((len(x), *out, weight.shape[0])), -1, 1)
 
-    split(convolve_part, len(input), _room(y, weight))
+    split(convolve_part, input, _room(y, weight))
     return y
 
 
@@ -161,7 +164,7 @@ def spread(input, weight, size, stride, pads, dilation, groups):
         rows = rows.reshape((*rows.shape[:-2], channels))
         x[part] = lib.moveaxis(overlap_add(rows, size, stride, pads, dilation), -1, 1)
 
-    split(spread_part, len(input), _room(input, weight))
+    split(spread_part, input, _room(input, weight))
     return x
 
 
@@ -174,7 +177,7 @@ def correlate(input, other, kernel, stride, pads, dilation, groups):
         return rows.swapaxes(1, 2) @ _pixels(other[part], groups)
 
     room = product(other.shape[2:]) * len(other) * input.shape[1] * product(kernel)
-    w = sum(split(correlate_part, len(input), room))
+    w = sum(split(correlate_part, input, room))
     w = w.swapaxes(1, 2).reshape((other.shape[1], *kernel, input.shape[1] // groups))
     return _first(w)
 

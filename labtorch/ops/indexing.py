@@ -6,7 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from labtorch.backend.arrays import is_array, namespace
+from labtorch.backend.arrays import (
+    add_at,
+    is_array,
+    namespace,
+    on_device_of,
+    open_grid,
+    readable,
+)
 from labtorch.engine.op import op
 from labtorch.engine.public import public
 
@@ -77,8 +84,20 @@ def is_basic(index: Any) -> bool:
     )
 
 
+def beside(index: Any, array: Any) -> Any:
+    """An index with its arrays on the device of `array`: a list or a mask of the CPU serves a GPU,
+    as in PyTorch."""
+    if isinstance(array, (np.ndarray, np.generic)):
+        return index
+    if isinstance(index, tuple):
+        return tuple(beside(each, array) for each in index)
+    return on_device_of(index, array) if isinstance(index, np.ndarray) else index
+
+
 @op(r"y = x_{\mathrm{index}}", view=True)
 def getitem(input, index):
+    if input.__class__ is not np.ndarray:
+        index = beside(index, input)
     y = input[index]
     if isinstance(y, np.generic):  # a scalar is a copy: ask for a 0-d view of the element
         y = input[(*index, ...) if isinstance(index, tuple) else (index, ...)]
@@ -113,7 +132,7 @@ def put(input, index, shape):
     if is_basic(index):
         y[index] = input
     else:
-        namespace(input).add.at(y, index, input)
+        add_at(y, beside(index, y), input)
     return y
 
 
@@ -125,7 +144,7 @@ def _(g, index):
 @op(r"y = x, \quad y_{\mathrm{index}} = v")
 def setitem(input, value, index):
     y = namespace(input).array(input)  # a copy; of a scalar, too, as a 0-d array
-    y[index] = value
+    y[beside(index, y)] = value
     return y
 
 
@@ -164,7 +183,7 @@ def gather(input, dim, index):
             f"Size does not match at dimension {d} expected index {list(index.shape)} to be no "
             f"larger than self {list(input.shape)} apart from dimension {d}"
         )
-    if index.size and (index.min() < 0 or index.max() >= input.shape[d]):
+    if readable(index) and (index.min() < 0 or index.max() >= input.shape[d]):
         raise RuntimeError(f"index out of bounds for dimension {d} with size {input.shape[d]}")
     window = tuple(slice(None) if i == d else slice(n) for i, n in enumerate(index.shape))
     return namespace(input).take_along_axis(input[window], index, d)
@@ -199,7 +218,7 @@ def _(g, src_shape, dim, index):
 def scatter_add(input, dim, index, src):
     """A copy of `input` with `src` added at `index`; what is named twice gets both."""
     y, places, window = _scattered(input, dim, index, src)
-    namespace(input).add.at(y, places, src[window] if is_array(src) else src)
+    add_at(y, places, src[window] if is_array(src) else src)
     return y.reshape(input.shape)
 
 
@@ -247,11 +266,11 @@ def _scattered(input: Any, dim: int, index: Any, src: Any) -> tuple[Any, tuple, 
                 f"apart from dimension {d} and to be no larger size than src "
                 f"{list(getattr(src, 'shape', ()))}"
             )
-        if index.min() < 0 or index.max() >= y.shape[d]:
+        if readable(index) and (index.min() < 0 or index.max() >= y.shape[d]):
             raise RuntimeError(f"index out of bounds for dimension {d} with size {y.shape[d]}")
     else:
         index = index.reshape((0,) * y.ndim)
-    places: list[Any] = list(namespace(input).ogrid[tuple(slice(n) for n in index.shape)])
+    places = open_grid(index.shape, y)
     places[d] = index
     window = tuple(slice(n) for n in index.shape) if is_array(src) and src.ndim else (...,)
     return y, tuple(places), window
@@ -266,9 +285,9 @@ def scatter_along(input, index, dim, shape):
         return y
     if not shape:
         return y + input.sum()
-    places = list(np.ogrid[tuple(slice(n) for n in index.shape)])
+    places = open_grid(index.shape, y)
     places[dim] = index
-    lib.add.at(y, tuple(places), input)
+    add_at(y, tuple(places), input)
     return y
 
 
@@ -286,6 +305,9 @@ def embedding(input, weight, padding_idx=None, scale_grad_by_freq=False):
         )
     if weight.ndim != 2:
         raise RuntimeError("'weight' must be 2-D")
+    if not isinstance(input, np.ndarray):  # a GPU is not waited for: NaN where there is no row
+        lib, known = namespace(input), (input >= 0) & (input < len(weight))
+        return lib.where(known[..., None], weight[lib.where(known, input, 0)], lib.nan)
     if input.size and (input.min() < 0 or input.max() >= len(weight)):
         bad = input[(input < 0) | (input >= len(weight))].flat[0]
         raise IndexError(f"index out of range in self: {bad} is not in 0..{len(weight) - 1}")
@@ -297,7 +319,7 @@ def _(g, input, weight_shape, padding_idx, scale_grad_by_freq):
     index = getattr(input, "_array", input)
     scale = None
     if scale_grad_by_freq:
-        _, inverse, counts = np.unique(index, return_inverse=True, return_counts=True)
+        _, inverse, counts = namespace(index).unique(index, return_inverse=True, return_counts=True)
         scale = 1.0 / counts[inverse].reshape(index.shape)
     if padding_idx is not None:
         keep = index != padding_idx
@@ -318,7 +340,7 @@ def index_select(input, dim, index):
         raise RuntimeError("index_select(): Expected dtype int32 or int64 for index")
     d = wrap_dim(dim, input.ndim)
     n = input.shape[d] if input.ndim else 1
-    if index.size and (index.min() < 0 or index.max() >= n):
+    if index.size and readable(index) and (index.min() < 0 or index.max() >= n):
         raise IndexError(f"index out of range in self: {n} elements along dimension {d}")
     if not input.ndim:
         return input.reshape(1).take(index.reshape(-1)).reshape(())

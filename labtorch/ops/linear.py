@@ -34,7 +34,7 @@ def _dot(a: Any, b: Any) -> Any:
         return a.dot(b)
     lib = namespace(a)
     y = lib.empty((a.shape[0], b.shape[1]), a.dtype)
-    split(lambda part: lib.dot(a[part], b, out=y[part]), len(a), work)
+    split(lambda part: lib.dot(a[part], b, out=y[part]), a, work)
     return y
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from labtorch.backend.arrays import namespace
 from labtorch.engine.composite import composite
 from labtorch.engine.op import op
@@ -87,7 +89,7 @@ def check_weight(weight: Any, classes: int, dtype: Any) -> None:
 
 
 def check_classes(input: Any, target: Any, ignore_index: int) -> None:
-    """Refuse labels that name no class, with the first bad one."""
+    """Refuse labels that name no class, with the first bad one (a GPU is not asked; `_chosen`)."""
     classes = input.shape[1] if input.ndim > 1 else input.shape[0]
     expected = input.shape[:1] + input.shape[2:] if input.ndim > 1 else ()
     if target.dtype.kind not in "ui":
@@ -105,6 +107,8 @@ def check_classes(input: Any, target: Any, ignore_index: int) -> None:
             f"Expected target size {list(expected)}, got {list(target.shape)}: one class index "
             "per row of the input"
         )
+    if not isinstance(target, np.ndarray):
+        return
     bad = ((target < 0) | (target >= classes)) & (target != ignore_index)
     if bad.any():
         raise IndexError(
@@ -129,33 +133,42 @@ def cross_entropy_indices(
     d = 1 if input.ndim > 1 else 0
     check_weight(weight, input.shape[d], input.dtype)
     logp = log_softmax.forward(input, d)
-    likelihoods, scale = _likelihoods(lib, logp, target, weight, ignore_index, label_smoothing, d)
+    likelihoods, scale, w = _likelihoods(
+        lib, logp, target, weight, ignore_index, label_smoothing, d
+    )
     losses = -likelihoods
     if reduction == "none":
         return losses, logp, scale
     total = losses.sum()
     if reduction == "mean":
-        weights = _class_weights(lib, target, weight, ignore_index, input.dtype).sum()
+        weights = w.sum()
         total, scale = total / weights, scale / weights  # 0 / 0 is NaN where all were ignored
     return total, logp, scale
 
 
-def _class_weights(lib: Any, target: Any, weight: Any, ignore: int, dtype: Any) -> Any:
-    """Of each label: the weight of its class, 0 for an ignored one."""
-    kept = target != ignore
-    if weight is None:
-        return kept.astype(dtype)
-    return lib.where(kept, weight[lib.where(kept, target, 0)], 0).astype(dtype)
+def _chosen(lib: Any, target: Any, weight: Any, ignore: int, like: Any, d: int) -> tuple:
+    """Of each label its place among the classes and the weight of its class; 0 for an ignored one.
+
+    On a GPU nobody waits to hear whether a label names a class: one that does not weighs NaN.
+    """
+    kept = known = target != ignore
+    if lib is not np:
+        known = kept & (target >= 0) & (target < like.shape[d])
+    place = lib.where(known, target, 0)
+    w = kept if weight is None else lib.where(kept, weight[place], 0)
+    if lib is not np:
+        w = lib.where(known == kept, w, lib.nan)
+    return place, w.astype(like.dtype)
 
 
 def _likelihoods(
     lib: Any, logp: Any, target: Any, weight: Any, ignore: int, smoothing: float, d: int
-) -> tuple[Any, Any]:
-    """Weighted log-likelihood per label, and the weights q that multiply logp: sum_c q_c logp_c."""
+) -> tuple[Any, Any, Any]:
+    """Weighted log-likelihood per label, the weights q that multiply logp: sum_c q_c logp_c, and
+    those of the labels."""
     q = lib.zeros_like(logp)
-    safe = lib.where(target == ignore, 0, target)
-    w = _class_weights(lib, target, weight, ignore, logp.dtype)
-    lib.put_along_axis(q, lib.expand_dims(safe, d), lib.expand_dims(w * (1 - smoothing), d), d)
+    place, w = _chosen(lib, target, weight, ignore, logp, d)
+    lib.put_along_axis(q, lib.expand_dims(place, d), lib.expand_dims(w * (1 - smoothing), d), d)
     if smoothing:
         classes = logp.shape[d]
         each = lib.full(classes, smoothing / classes, logp.dtype) * (
@@ -163,8 +176,8 @@ def _likelihoods(
         )
         each = each.reshape((-1,) + (1,) * (logp.ndim - d - 1))
         q += each * lib.expand_dims((target != ignore).astype(logp.dtype), d)
-    with lib.errstate(invalid="ignore"):
-        return lib.where(q == 0, 0, q * logp).sum(axis=d), q
+    with np.errstate(invalid="ignore"):
+        return lib.where(q == 0, 0, q * logp).sum(axis=d), q, w
 
 
 @cross_entropy_indices.vjp(
@@ -225,34 +238,33 @@ def nll(input, target, weight=None, ignore_index=-100, reduction="mean"):
     check_classes(input, target, ignore_index)
     lib, d = namespace(input), 1 if input.ndim > 1 else 0
     check_weight(weight, input.shape[d], input.dtype)
-    losses = -_likelihoods(lib, input, target, weight, ignore_index, 0.0, d)[0]
+    likelihoods, _, w = _likelihoods(lib, input, target, weight, ignore_index, 0.0, d)
     if reduction == "none":
-        return losses
-    total = losses.sum()
-    if reduction == "sum":
-        return total
-    return total / _class_weights(lib, target, weight, ignore_index, input.dtype).sum()
+        return -likelihoods
+    total = -likelihoods.sum()
+    return total if reduction == "sum" else total / w.sum()
 
 
 @nll.vjp("input", r"\bar x_{n,c} = -\,\bar\ell\, \frac{w_{t_n}}{\sum_m w_{t_m}} [c = t_n]")
 def _(g, input, input_shape, target, weight, ignore_index, reduction):
     arrays = [getattr(x, "_array", x) for x in (input, target, weight)]
     lib, d = namespace(arrays[0]), 1 if len(input_shape) > 1 else 0
-    q = -_likelihoods(lib, *arrays, ignore_index, 0.0, d)[1]
+    _, q, w = _likelihoods(lib, *arrays, ignore_index, 0.0, d)
     if reduction == "mean":
-        q = q / _class_weights(lib, arrays[1], arrays[2], ignore_index, arrays[0].dtype).sum()
-    return (unsqueeze(g, d) if reduction == "none" else g) * q
+        q = q / w.sum()
+    return (unsqueeze(g, d) if reduction == "none" else g) * -q
 
 
 @op(r"\ell = -\frac{1}{n} \sum_i t_i \ln p_i + (1 - t_i) \ln (1 - p_i)", broadcasts=True)
 def _bce(input, target):
-    if input.size and (input.min() < 0 or input.max() > 1):
+    looked_at = isinstance(input, np.ndarray)  # a GPU is not waited for: its logarithms are NaN
+    if looked_at and input.size and (input.min() < 0 or input.max() > 1):
         raise RuntimeError(
             "all elements of input should be between 0 and 1: binary_cross_entropy takes "
             "probabilities; for logits use binary_cross_entropy_with_logits"
         )
     lib = namespace(input)
-    with lib.errstate(divide="ignore"):
+    with np.errstate(divide="ignore"):
         high, low = lib.log(input), lib.log1p(-input)
     return -(target * lib.maximum(high, -100) + (1 - target) * lib.maximum(low, -100))
 

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from labtorch.backend.arrays import namespace
+import numpy as np
+
+from labtorch.backend.arrays import namespace, readable
 from labtorch.backend.threads import split
 from labtorch.engine.op import Op, op
 from labtorch.engine.public import FUNCTION, public
@@ -105,11 +107,12 @@ def _largest(x: Any, placing: tuple, out: Sizes) -> tuple[Any, Any]:
                 continue
             better = here > highest
             lib.maximum(highest, here, out=highest)
-            if floating and lib.isnan(highest.min(initial=0)):  # the last NaN counts
+            # the last NaN counts; to look first is faster, but a GPU would have to be waited for
+            if floating and (lib is not np or highest.size and np.isnan(highest.min())):
                 better |= here != here
             lib.maximum(at, better * place.dtype.type(i), out=at)  # i grows: the last one stays
 
-    split(largest_part, len(x), x.size)
+    split(largest_part, x, x.size)
     return best, place
 
 
@@ -145,7 +148,7 @@ def put_back(input, place, size, placing):
         if wide.base is not x:
             x[part] = wide[_inside(size, padding)]
 
-    split(put_part, len(input), x.size)
+    split(put_part, input, x.size)
     return x
 
 
@@ -394,7 +397,7 @@ def _adaptive_max_pool(n: int) -> Op:
         for d in reversed(range(n)):  # (out, elements of a window); short windows repeat their last
             m = input.shape[d - n]
             start, end = _bins(lib, m, out[d])
-            reach = lib.arange(int((end - start).max(initial=1)))
+            reach = lib.arange(int((end - start).max()) if out[d] else 1)
             index = lib.minimum(start[:, None] + reach, end[:, None] - 1)
             ones = (1,) * (n - 1)
             shape = ones[:d] + index.shape[:1] + ones[d:] + ones[:d] + index.shape[1:] + ones[d:]
@@ -435,7 +438,7 @@ def max_unpool(input, indices, output_size):
         )
     lib, n = namespace(input), len(output_size)
     count = product(output_size)
-    if indices.size and (indices.min() < 0 or indices.max() >= count):
+    if indices.size and readable(indices) and (indices.min() < 0 or indices.max() >= count):
         raise RuntimeError(f"Found an invalid max index: {indices.max()} (output size {count})")
     y = lib.zeros((*input.shape[:-n], count), input.dtype)
     rows = input.reshape((*input.shape[:-n], -1))

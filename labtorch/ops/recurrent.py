@@ -136,7 +136,10 @@ def _scales(lib: Any, kind: str, hidden: int, dtype: Any) -> Any:
     One tanh serves all gates: sigmoid(a) = 1/2 tanh(a / 2) + 1/2. With s from here, a gate is
     s tanh(s a) + (1 - s).
     """
-    return lib.repeat(1 - lib.asarray(SIGMOIDS[kind], dtype) / 2, hidden)
+    scales = lib.ones((len(SIGMOIDS[kind]), hidden), dtype)
+    for gate, sigmoid in zip(scales, SIGMOIDS[kind]):
+        gate[...] = 1 - sigmoid / 2
+    return scales.ravel()
 
 
 def _affine_gradients(d: Any, x: Any, previous: Any, w: _Weights, d_hidden: Any = None) -> list:

@@ -47,6 +47,28 @@ def _(g, input, output, dim):
     return stack(found[::-1], d) if hasattr(g, "_array") else lib.stack(found[::-1], d)
 
 
+def running_maximum(x: Any, d: int) -> Any:
+    """The largest element so far. CuPy accumulates sums only: there, in log2(n) steps."""
+    lib = namespace(x)
+    if lib is np:
+        return np.maximum.accumulate(x, axis=d)
+    return _doubling(lib.maximum, x, d)
+
+
+def _doubling(combine: Any, x: Any, d: int) -> Any:
+    """A scan by an associative function: each step joins runs twice as long.
+
+    Source: Hillis and Steele (1986), "Data parallel algorithms".
+    """
+    y, reach = x.copy(), 1
+    lead = (slice(None),) * (d % x.ndim)
+    while reach < x.shape[d]:
+        late, early = (*lead, slice(reach, None)), (*lead, slice(None, -reach))
+        y[late] = combine(y[late], y[early].copy())
+        reach *= 2
+    return y
+
+
 def _running(name: str, accumulate: str, formula: str) -> Any:
     @public(METHOD)
     @op(formula, name=name, outputs=("values", "indices"))
@@ -55,10 +77,14 @@ def _running(name: str, accumulate: str, formula: str) -> Any:
         lib, d = namespace(input), wrap_dim(dim, input.ndim)
         if not input.ndim:
             return input.copy(), lib.zeros((), "int64")
-        values = getattr(lib, accumulate).accumulate(input, axis=d)
+        combine = getattr(lib, accumulate)
+        if lib is np:
+            values = combine.accumulate(input, axis=d)
+        else:
+            values = _doubling(combine, input, d)
         place = lib.arange(input.shape[d]).reshape((-1,) + (1,) * (input.ndim - 1 - d))
         here = (input == values) | (input != input)  # NaN, too, is an extreme that stays
-        return values, lib.maximum.accumulate(lib.where(here, place, 0), axis=d)
+        return values, running_maximum(lib.where(here, place, 0), d)
 
     @running.vjp("input", r"\bar x_{\mathrm{index}_i} \mathrel{+}= \bar y_i")
     def _(g, input_shape, indices, dim):
@@ -85,7 +111,11 @@ def logcumsumexp(input, dim):
         return input.copy()
     lib = namespace(input)
     if input.dtype.kind == "f":
-        return lib.logaddexp.accumulate(input, axis=d)
+        return (
+            lib.logaddexp.accumulate(input, axis=d)
+            if lib is np
+            else _doubling(lib.logaddexp, input, d)
+        )
     top = lib.max(input.real, axis=d, keepdims=True) if input.size else 0
     return lib.log(lib.cumsum(lib.exp(input - top), axis=d)) + top
 

@@ -233,7 +233,7 @@ def narrow(input, dim, start, length):
         raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
     if getattr(start, "ndim", 0) or getattr(start, "dtype", np.dtype(int)).kind not in "ui":
         raise RuntimeError("start must be an 0-dim integral Tensor.")
-    start = int(start)
+    start, length = int(start), int(length)
     if length < 0:
         raise RuntimeError("narrow(): length must be non-negative.")
     begin = start + size if start < 0 else start
@@ -248,7 +248,7 @@ def narrow(input, dim, start, length):
 
 @narrow.vjp("input", r"\bar x_{s : s + l} = \bar y")
 def _(g, input_shape, dim, start):
-    d = _dim(dim, len(input_shape))
+    d, start = _dim(dim, len(input_shape)), int(start)
     return pad_zeros(g, input_shape, d, start % max(input_shape[d], 1) if start < 0 else start)
 
 
@@ -259,7 +259,8 @@ def diagonal(input, offset=0, dim1=0, dim2=1):
     if d1 == d2:
         raise RuntimeError(f"diagonal dimensions cannot be identical {dim1}, {dim2}")
     y = input.diagonal(offset, d1, d2)
-    y.flags.writeable = input.flags.writeable
+    if isinstance(y, np.ndarray):
+        y.flags.writeable = input.flags.writeable
     return y
 
 

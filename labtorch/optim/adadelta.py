@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from labtorch.backend.arrays import Array, namespace
+from labtorch.backend.fused import fused
 from labtorch.engine.variable import wrap
-from labtorch.optim.optimizer import Optimizer, check, check_lr, descend, number, zeros_like
-
-multiply, add, divide = np.multiply, np.add, np.divide
+from labtorch.optim.optimizer import Optimizer, check, check_lr, constants, descend, zeros_like
 
 
 class Adadelta(Optimizer):
@@ -53,20 +53,25 @@ class Adadelta(Optimizer):
         super().__init__(params, defaults)
 
     def step_parameter(
-        self, group: dict[str, Any], state: dict[str, Any], w: np.ndarray, g: np.ndarray
+        self, group: dict[str, Any], state: dict[str, Any], w: Array, g: Array
     ) -> None:
         if not state:
             state["step"] = wrap(np.zeros((), np.float32))
             state["square_avg"], state["acc_delta"] = zeros_like(w), zeros_like(w)
         state["step"]._array[...] = state["step"]._array + 1
-        v, d = state["square_avg"]._array, state["acc_delta"]._array
-        s, u, dtype = self.scratch(w), self.scratch(w, 1), w.dtype
-        rho, rest = number(group["rho"], dtype), number(1 - group["rho"], dtype)
-        eps = number(group["eps"], dtype)
-        multiply(v, rho, v)
-        add(v, multiply(multiply(g, g, s), rest, s), v)
-        np.sqrt(divide(add(d, eps, u), add(v, eps, s), u), u)
-        multiply(u, g, u)
-        multiply(d, rho, d)
-        add(d, multiply(multiply(u, u, s), rest, s), d)
-        descend(w, u, float(group["lr"]), s)
+        v, d, rho = state["square_avg"]._array, state["acc_delta"]._array, group["rho"]
+        s, u = self.scratch(w), self.scratch(w, 1)
+        k = constants(w, rho, 1 - rho, group["eps"], float(group["lr"]))
+        _adadelta(w, g, v, d, s, u, *k)
+
+
+@fused
+def _adadelta(w, g, v, d, s, u, rho, rest, eps, rate):
+    lib = namespace(w)
+    lib.multiply(v, rho, v)
+    lib.add(v, lib.multiply(lib.multiply(g, g, out=s), rest, out=s), v)
+    ratio = lib.divide(lib.add(d, eps, out=u), lib.add(v, eps, out=s), out=u)
+    u = lib.multiply(lib.sqrt(ratio, out=u), g, out=u)
+    lib.multiply(d, rho, d)
+    lib.add(d, lib.multiply(lib.multiply(u, u, out=s), rest, out=s), d)
+    descend(w, u, rate, s)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from labtorch.backend.arrays import Array, namespace
 from labtorch.engine.variable import wrap
 from labtorch.optim.optimizer import Optimizer, check, check_lr, zeros_like
 
@@ -57,11 +58,11 @@ class Adafactor(Optimizer):
             if any(parameter.is_complex() for parameter in group["params"]):
                 raise RuntimeError("Adafactor does not support complex parameters")
 
-    def descent(self, group: dict[str, Any], w: np.ndarray, g: np.ndarray) -> np.ndarray:
+    def descent(self, group: dict[str, Any], w: Array, g: Array) -> Array:
         return -g if group["maximize"] else g  # the rule itself shrinks the weights
 
     def step_parameter(
-        self, group: dict[str, Any], state: dict[str, Any], w: np.ndarray, g: np.ndarray
+        self, group: dict[str, Any], state: dict[str, Any], w: Array, g: Array
     ) -> None:
         if not state:
             state["step"] = wrap(np.zeros((), np.float32))
@@ -72,20 +73,20 @@ class Adafactor(Optimizer):
                 state["variance"] = zeros_like(w)
         step = state["step"]._array
         step[...] = step + 1
-        t, square = float(step), g * g
+        t, square, lib = float(step), g * g, namespace(w)
         rest = w.dtype.type(t ** group["beta2_decay"])
         least, floor = group["eps"]
         least = float(np.finfo(w.dtype).eps) if least is None else least
-        rate = max(floor, float(np.sqrt((w * w).mean()))) * min(float(group["lr"]), t**-0.5)
+        rate = lib.maximum(lib.sqrt((w * w).mean()), floor) * min(float(group["lr"]), t**-0.5)
         w *= w.dtype.type(1 - float(group["lr"]) * group["weight_decay"])
         if w.ndim > 1:
             rows, columns = state["row_var"]._array, state["col_var"]._array
             rows += (square.mean(-1, keepdims=True) - rows) * rest
             columns += (square.mean(-2, keepdims=True) - columns) * rest
-            v = rows @ columns / np.maximum(rows.mean(-2, keepdims=True), least)
+            v = rows @ columns / lib.maximum(rows.mean(-2, keepdims=True), least)
         else:
             v = state["variance"]._array
             v += (square - v) * rest
-        u = g / np.sqrt(np.maximum(v, least * least))
-        size = float(np.sqrt((u * u).mean()))
-        w -= u * w.dtype.type(rate / max(1.0, size / group["d"]))
+        u = g / lib.sqrt(lib.maximum(v, least * least))
+        size = lib.sqrt((u * u).mean())
+        w -= u * (rate / lib.maximum(size / group["d"], 1.0))

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from labtorch.backend.arrays import Array, namespace
+from labtorch.backend.fused import fused as fuse
 from labtorch.engine.variable import wrap
-from labtorch.optim.optimizer import Optimizer, check, check_lr, descend, number
+from labtorch.optim.optimizer import Optimizer, check, check_lr, constants, descend
 
 
 class Adagrad(Optimizer):
@@ -60,18 +62,24 @@ class Adagrad(Optimizer):
                 self._begin_state(self.state[parameter], group, parameter._array)
 
     @staticmethod
-    def _begin_state(state: dict[str, Any], group: dict[str, Any], w: np.ndarray) -> None:
+    def _begin_state(state: dict[str, Any], group: dict[str, Any], w: Array) -> None:
         state["step"] = wrap(np.zeros((), np.float32))
-        state["sum"] = wrap(np.full_like(w, group["initial_accumulator_value"]))
+        state["sum"] = wrap(namespace(w).full_like(w, group["initial_accumulator_value"]))
 
     def step_parameter(
-        self, group: dict[str, Any], state: dict[str, Any], w: np.ndarray, g: np.ndarray
+        self, group: dict[str, Any], state: dict[str, Any], w: Array, g: Array
     ) -> None:
         if not state:
             self._begin_state(state, group, w)
         step, v, s = state["step"]._array, state["sum"]._array, self.scratch(w)
         step[...] = step + 1
-        v += np.multiply(g, g, s)
-        np.add(np.sqrt(v, s), number(group["eps"], w.dtype), s)
         rate = float(group["lr"]) / (1 + (float(step) - 1) * group["lr_decay"])
-        descend(w, np.divide(g, s, s), rate, s)
+        _adagrad(w, g, v, s, *constants(w, group["eps"], rate))
+
+
+@fuse
+def _adagrad(w, g, v, s, eps, rate):
+    lib = namespace(w)
+    lib.add(v, lib.multiply(g, g, out=s), v)
+    root = lib.add(lib.sqrt(v, out=s), eps, out=s)
+    descend(w, lib.divide(g, root, out=s), rate, s)

@@ -8,11 +8,19 @@ from typing import Any
 
 import numpy as np
 
+from labtorch.backend.arrays import Array, namespace
+from labtorch.backend.fused import fused as fuse
 from labtorch.engine.variable import wrap
-from labtorch.optim.optimizer import Optimizer, check, check_lr, descend, number, zeros_like
+from labtorch.optim.optimizer import (
+    Optimizer,
+    check,
+    check_lr,
+    constants,
+    descend,
+    shrink,
+    zeros_like,
+)
 from labtorch.tensor.tensor import Tensor
-
-multiply, add, subtract, divide = np.multiply, np.add, np.subtract, np.divide
 
 
 class Adam(Optimizer):
@@ -63,45 +71,67 @@ class Adam(Optimizer):
         super().__init__(params, defaults)
 
     def begin(self, group: dict[str, Any]) -> None:
-        self.lr = float(group["lr"])
+        lr = group["lr"]
+        # a rate that is a tensor of the GPU is read there, by each replay of a captured step
+        there = group["capturable"] and isinstance(lr, Tensor) and lr.is_cuda
+        self.lr = lr._array if there else float(lr)
         self.beta1, self.beta2 = (float(beta) for beta in group["betas"])
 
-    def descent(self, group: dict[str, Any], w: np.ndarray, g: np.ndarray) -> np.ndarray:
+    def descent(self, group: dict[str, Any], w: Array, g: Array) -> Array:
         if not group["decoupled_weight_decay"]:
             return super().descent(group, w, g)
-        multiply(w, number(1 - self.lr * group["weight_decay"], w.dtype), w)
-        return np.negative(g, self.scratch(w, -1)) if group["maximize"] else g
+        shrink(w, 1 - self.lr * group["weight_decay"])
+        return namespace(g).negative(g, out=self.scratch(w, -1)) if group["maximize"] else g
 
     def step_parameter(
-        self, group: dict[str, Any], state: dict[str, Any], w: np.ndarray, g: np.ndarray
+        self, group: dict[str, Any], state: dict[str, Any], w: Array, g: Array
     ) -> None:
         if not state:
-            state["step"] = wrap(np.zeros((), np.float32))
+            state["step"] = wrap(self._no_steps(group, w))
             state["exp_avg"], state["exp_avg_sq"] = zeros_like(w), zeros_like(w)
             if group["amsgrad"]:
                 state["max_exp_avg_sq"] = zeros_like(w)
-        m, v, s, dtype = (
-            state["exp_avg"]._array,
-            state["exp_avg_sq"]._array,
-            self.scratch(w),
-            w.dtype,
-        )
-        step = state["step"]._array
-        t = step.item() + 1
-        step[...] = t
+        m, v = state["exp_avg"]._array, state["exp_avg_sq"]._array
+        largest = state["max_exp_avg_sq"]._array if group["amsgrad"] else None
         beta1, beta2 = self.beta1, self.beta2
-        # m += (1 - beta1) (g - m), and the same for v with g^2
-        add(m, multiply(subtract(g, m, s), number(1 - beta1, dtype), s), m)
-        multiply(v, number(beta2, dtype), v)
-        add(v, multiply(multiply(g, g, s), number(1 - beta2, dtype), s), v)
-        if group["amsgrad"]:
-            largest = state["max_exp_avg_sq"]._array
-            v = np.maximum(largest, v, out=largest)
-        # both corrections as numbers: root2 multiplies eps and the step instead of dividing sqrt(v)
-        root2 = sqrt(1 - beta2**t)
-        rate = self.lr * root2 / (1 - beta1**t)
-        add(np.sqrt(v, s), number(group["eps"] * root2, dtype), s)
-        descend(w, divide(m, s, s), rate, s)
+        root2, rate = self._corrections(state["step"]._array, w)
+        k = constants(w, 1 - beta1, beta2, 1 - beta2)
+        now = constants(w, group["eps"] * root2, rate)  # these are others at each step
+        _adam(w, g, m, v, largest, self.scratch(w), *k, *now)
+
+    @staticmethod
+    def _no_steps(group: dict[str, Any], w: Array) -> Array:
+        """The count of steps: on the CPU, or beside the parameter, for a graph that counts on."""
+        return (namespace(w) if group["capturable"] else np).zeros((), np.float32)
+
+    def _corrections(self, step: Array, w: Array) -> tuple[Any, Any]:
+        """Count the step. Both corrections for the first steps, as numbers: the root of v's
+        multiplies eps and the step instead of dividing the root of v."""
+        if step.__class__ is np.ndarray:
+            t = step.item() + 1
+            step[...] = t
+            root2 = sqrt(1 - self.beta2**t)
+            return root2, self.lr * root2 / (1 - self.beta1**t)
+        step += 1
+        lib, t = namespace(step), step.astype(np.float64)
+        root2 = lib.sqrt(1 - lib.power(self.beta2, t))
+        rate = root2 / (1 - lib.power(self.beta1, t))
+        kind = w.real.dtype
+        return root2.astype(kind), (rate * self.lr).astype(kind)
+
+
+@fuse
+def _adam(w, g, m, v, largest, s, rest1, beta2, rest2, eps, rate):
+    lib = namespace(w)
+    add, multiply = lib.add, lib.multiply
+    # m += (1 - beta1) (g - m), and the same for v with g^2
+    add(m, multiply(lib.subtract(g, m, out=s), rest1, out=s), m)
+    multiply(v, beta2, v)
+    add(v, multiply(multiply(g, g, out=s), rest2, out=s), v)
+    if largest is not None:
+        v = lib.maximum(largest, v, out=largest)
+    root = add(lib.sqrt(v, out=s), eps, out=s)
+    descend(w, lib.divide(m, root, out=s), rate, s)
 
 
 def _check_kinds(lr: Any, betas: tuple[Any, Any], foreach: Any, capturable: bool) -> None:

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from labtorch.backend.arrays import Array, namespace
+from labtorch.backend.fused import fused
 from labtorch.engine.variable import wrap
-from labtorch.optim.optimizer import Optimizer, check, check_lr, descend, number, zeros_like
+from labtorch.optim.optimizer import Optimizer, check, check_lr, constants, descend, zeros_like
 
 
 class Adamax(Optimizer):
@@ -52,7 +54,7 @@ class Adamax(Optimizer):
         super().__init__(params, defaults)
 
     def step_parameter(
-        self, group: dict[str, Any], state: dict[str, Any], w: np.ndarray, g: np.ndarray
+        self, group: dict[str, Any], state: dict[str, Any], w: Array, g: Array
     ) -> None:
         if not state:
             state["step"] = wrap(np.zeros((), np.float32))
@@ -61,7 +63,14 @@ class Adamax(Optimizer):
         step = state["step"]._array
         step[...] = step + 1
         beta1, beta2 = group["betas"]
-        m += np.multiply(np.subtract(g, m, s), number(1 - beta1, w.dtype), s)
-        u *= number(beta2, w.dtype)
-        np.maximum(u, np.add(np.abs(g, s), number(group["eps"], w.dtype), s), out=u)
-        descend(w, np.divide(m, u, s), float(group["lr"]) / (1 - beta1 ** float(step)), s)
+        rate = float(group["lr"]) / (1 - beta1 ** float(step))
+        _adamax(w, g, m, u, s, *constants(w, 1 - beta1, beta2, group["eps"], rate))
+
+
+@fused
+def _adamax(w, g, m, u, s, rest1, beta2, eps, rate):
+    lib = namespace(w)
+    lib.add(m, lib.multiply(lib.subtract(g, m, out=s), rest1, out=s), m)
+    lib.multiply(u, beta2, u)
+    lib.maximum(u, lib.add(lib.absolute(g, out=s), eps, out=s), out=u)
+    descend(w, lib.divide(m, u, out=s), rate, s)

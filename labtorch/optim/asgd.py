@@ -7,8 +7,18 @@ from typing import Any
 
 import numpy as np
 
+from labtorch.backend.arrays import Array, namespace
+from labtorch.backend.fused import fused
 from labtorch.engine.variable import wrap
-from labtorch.optim.optimizer import Optimizer, check, check_lr, descend, number, zeros_like
+from labtorch.optim.optimizer import (
+    Optimizer,
+    check,
+    check_lr,
+    constants,
+    descend,
+    shrink,
+    zeros_like,
+)
 
 
 class ASGD(Optimizer):
@@ -50,7 +60,7 @@ class ASGD(Optimizer):
         super().__init__(params, defaults)
 
     def step_parameter(
-        self, group: dict[str, Any], state: dict[str, Any], w: np.ndarray, g: np.ndarray
+        self, group: dict[str, Any], state: dict[str, Any], w: Array, g: Array
     ) -> None:
         if not state:
             state["step"] = wrap(np.zeros((), np.float32))
@@ -60,12 +70,20 @@ class ASGD(Optimizer):
         step, eta, mu = (state[name]._array for name in ("step", "eta", "mu"))
         mean, s = state["ax"]._array, self.scratch(w)
         step[...] = step + 1
-        w *= number(1 - group["lambd"] * float(eta), w.dtype)
-        descend(w, g, float(eta), s)
+        shrink(w, 1 - group["lambd"] * float(eta))
+        (rate,) = constants(w, float(eta))
+        descend(w, g, rate, s)
         if float(mu) == 1:
             mean[...] = w
         else:
-            mean += np.multiply(np.subtract(w, mean, s), number(float(mu), w.dtype), s)
+            _towards(mean, w, s, *constants(w, float(mu)))
         t, lr = float(step), float(group["lr"])
         eta[...] = lr / (1 + group["lambd"] * lr * t) ** group["alpha"]
         mu[...] = 1 / max(1, t - group["t0"])
+
+
+@fused
+def _towards(mean, w, s, by):
+    """mean <- mean + by (w - mean)."""
+    lib = namespace(w)
+    lib.add(mean, lib.multiply(lib.subtract(w, mean, out=s), by, out=s), mean)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from labtorch.backend.arrays import Array, is_array, namespace
 from labtorch.engine.modes import enable_grad
 from labtorch.engine.variable import wrap
 from labtorch.optim.optimizer import Optimizer, check, check_lr
@@ -52,17 +53,20 @@ class LBFGS(Optimizer):
         self._params = self.param_groups[0]["params"]
 
     # ---------------------------------------------------------------- all parameters as one vector
-    def _gradient(self) -> np.ndarray:
+    def _gradient(self) -> Array:
         parts = [
-            np.zeros(p._array.size, p._array.dtype) if p._grad is None else p._grad._array.ravel()
+            (
+                namespace(p._array).zeros_like(p._array) if p._grad is None else p._grad._array
+            ).ravel()
             for p in self._params
         ]
-        return np.concatenate(parts)
+        return namespace(parts[0]).concatenate(parts)
 
-    def _weights(self) -> np.ndarray:
-        return np.concatenate([p._array.ravel() for p in self._params])
+    def _weights(self) -> Array:
+        parts = [p._array.ravel() for p in self._params]
+        return namespace(parts[0]).concatenate(parts)
 
-    def _set(self, weights: np.ndarray) -> None:
+    def _set(self, weights: Array) -> None:
         start = 0
         for p in self._params:
             p._array[...] = weights[start : start + p._array.size].reshape(p._array.shape)
@@ -86,7 +90,7 @@ class LBFGS(Optimizer):
         loss, calls = float(first), 1
         state["func_evals"] += 1
         g = self._gradient()
-        if np.abs(g).max(initial=0) <= group["tolerance_grad"]:
+        if not g.size or abs(g).max() <= group["tolerance_grad"]:
             return first
         d, t = _kept(state.get("d")), state.get("t")
         changes, steps, curvatures = (
@@ -111,7 +115,7 @@ class LBFGS(Optimizer):
                 d = _direction(g, changes, steps, curvatures, scale)
             before, loss_before = g.copy(), loss
             lr = float(group["lr"])
-            t = min(1.0, 1.0 / float(np.abs(g).sum())) * lr if state["n_iter"] == 1 else lr
+            t = min(1.0, 1.0 / float(abs(g).sum())) * lr if state["n_iter"] == 1 else lr
             slope = float(g @ d)
             if slope > -group["tolerance_change"]:
                 break
@@ -121,7 +125,7 @@ class LBFGS(Optimizer):
                 if group["line_search_fn"] != "strong_wolfe":
                     raise RuntimeError("only 'strong_wolfe' is supported")
 
-                def probe(size: float) -> tuple[float, np.ndarray]:
+                def probe(size: float) -> tuple[float, Array]:
                     self._set(start + d.dtype.type(size) * d)  # noqa: B023 - used at once
                     return float(evaluate()), self._gradient()
 
@@ -137,8 +141,8 @@ class LBFGS(Optimizer):
             state["func_evals"] += used
             if (
                 calls >= group["max_eval"]
-                or np.abs(g).max() <= group["tolerance_grad"]
-                or np.abs(d * t).max() <= group["tolerance_change"]
+                or abs(g).max() <= group["tolerance_grad"]
+                or abs(d * t).max() <= group["tolerance_change"]
                 or abs(loss - loss_before) < group["tolerance_change"]
             ):
                 break
@@ -159,12 +163,10 @@ class LBFGS(Optimizer):
 def _kept(value: Any) -> Any:
     """What the state holds, as an array or a number."""
     array = getattr(value, "_array", value)
-    return array.item() if isinstance(array, np.ndarray) and not array.ndim else array
+    return array.item() if is_array(array) and not array.ndim else array
 
 
-def _direction(
-    g: np.ndarray, changes: list, steps: list, curvatures: list, scale: float
-) -> np.ndarray:
+def _direction(g: Array, changes: list, steps: list, curvatures: list, scale: float) -> Array:
     """-H g by the two-loop recursion."""
     q, alphas = -g, []
     for y, s, r in zip(reversed(changes), reversed(steps), reversed(curvatures)):
@@ -194,28 +196,28 @@ def _minimum(
 
 
 def strong_wolfe(
-    probe: Callable[[float], tuple[float, np.ndarray]],
+    probe: Callable[[float], tuple[float, Array]],
     t: float,
-    d: np.ndarray,
+    d: Array,
     f: float,
-    g: np.ndarray,
+    g: Array,
     slope: float,
     c1: float = 1e-4,
     c2: float = 0.9,
     tolerance_change: float = 1e-9,
     max_ls: int = 25,
-) -> tuple[float, np.ndarray, float, int]:
+) -> tuple[float, Array, float, int]:
     """Find a step size that lowers the loss enough and flattens its slope.
 
     Returned are the loss and gradient there, the size, and how often `probe` was called. First a
     bracket must hold such a size, then zoom into it (Nocedal and Wright, algorithms 3.5 and 3.6).
     """
-    longest = float(np.abs(d).max())
+    longest = float(abs(d).max())
     f_new, g_new = probe(t)
     calls, slope_new = 1, float(g_new @ d)
     size, f_old, g_old, slope_old = 0.0, f, g, slope
     done, ls = False, 0
-    bracket: list[tuple[float, float, np.ndarray, float]] = []
+    bracket: list[tuple[float, float, Array, float]] = []
     while ls < max_ls:
         if f_new > f + c1 * t * slope or (ls > 1 and f_new >= f_old):
             bracket = [(size, f_old, g_old, slope_old), (t, f_new, g_new, slope_new)]

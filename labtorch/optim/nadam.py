@@ -7,8 +7,18 @@ from typing import Any
 
 import numpy as np
 
+from labtorch.backend.arrays import Array, namespace
+from labtorch.backend.fused import fused
 from labtorch.engine.variable import wrap
-from labtorch.optim.optimizer import Optimizer, check, check_lr, descend, number, zeros_like
+from labtorch.optim.optimizer import (
+    Optimizer,
+    check,
+    check_lr,
+    constants,
+    descend,
+    shrink,
+    zeros_like,
+)
 
 
 class NAdam(Optimizer):
@@ -57,14 +67,14 @@ class NAdam(Optimizer):
         }
         super().__init__(params, defaults)
 
-    def descent(self, group: dict[str, Any], w: np.ndarray, g: np.ndarray) -> np.ndarray:
+    def descent(self, group: dict[str, Any], w: Array, g: Array) -> Array:
         if not group["decoupled_weight_decay"]:
             return super().descent(group, w, g)
-        w *= number(1 - float(group["lr"]) * group["weight_decay"], w.dtype)
-        return np.negative(g, self.scratch(w, -1)) if group["maximize"] else g
+        shrink(w, 1 - float(group["lr"]) * group["weight_decay"])
+        return namespace(g).negative(g, out=self.scratch(w, -1)) if group["maximize"] else g
 
     def step_parameter(
-        self, group: dict[str, Any], state: dict[str, Any], w: np.ndarray, g: np.ndarray
+        self, group: dict[str, Any], state: dict[str, Any], w: Array, g: Array
     ) -> None:
         if not state:
             state["step"] = wrap(np.zeros((), np.float32))
@@ -78,11 +88,19 @@ class NAdam(Optimizer):
             beta1 * (1 - 0.5 * 0.96 ** (at * group["momentum_decay"])) for at in (t, t + 1)
         )
         product[...] = product * now
-        m += np.multiply(np.subtract(g, m, s), number(1 - beta1, w.dtype), s)
-        v *= number(beta2, w.dtype)
-        v += np.multiply(np.multiply(g, g, s), number(1 - beta2, w.dtype), s)
-        root = np.sqrt(np.divide(v, number(1 - beta2**t, w.dtype), s), s)
-        root += number(group["eps"], w.dtype)
-        lr, u = float(group["lr"]), self.scratch(w, 1)
-        descend(w, np.divide(g, root, u), lr * (1 - now) / (1 - float(product)), u)
-        descend(w, np.divide(m, root, u), lr * ahead / (1 - float(product) * ahead), u)
+        lr, made = float(group["lr"]), float(product)
+        rates = lr * (1 - now) / (1 - made), lr * ahead / (1 - made * ahead)
+        k = constants(w, 1 - beta1, beta2, 1 - beta2, 1 - beta2**t, group["eps"], *rates)
+        _nadam(w, g, m, v, s, self.scratch(w, 1), *k)
+
+
+@fused
+def _nadam(w, g, m, v, s, u, rest1, beta2, rest2, left, eps, rate, rate_ahead):
+    lib = namespace(w)
+    lib.add(m, lib.multiply(lib.subtract(g, m, out=s), rest1, out=s), m)
+    lib.multiply(v, beta2, v)
+    lib.add(v, lib.multiply(lib.multiply(g, g, out=s), rest2, out=s), v)
+    root = lib.sqrt(lib.divide(v, left, out=s), out=s)
+    root = lib.add(root, eps, out=s)
+    descend(w, lib.divide(g, root, out=u), rate, u)
+    descend(w, lib.divide(m, root, out=u), rate_ahead, u)

@@ -6,8 +6,8 @@ An optimiser is its update rule. A subclass defines
 
 which changes the array `w` in place, given its gradient `g`, the group's options and the
 parameter's own state; weight decay and `maximize` are already in `g`. `begin(group)` makes what the
-rule needs once per step (numbers in the arrays' dtype, say). Arrays for intermediate results come
-from `scratch`, so that a step allocates nothing.
+rule needs once per step. Arrays for intermediate results come from `scratch`, so that a step
+allocates nothing; on a GPU it gives None, and what is `fused` keeps them in registers.
 """
 
 from __future__ import annotations
@@ -22,13 +22,16 @@ from typing import Any
 
 import numpy as np
 
+from labtorch.backend import devices
+from labtorch.backend.arrays import Array, namespace
+from labtorch.backend.fused import fused
 from labtorch.engine import events
 from labtorch.engine.modes import enable_grad
 from labtorch.engine.thread import local
 from labtorch.engine.variable import wrap
 from labtorch.tensor.tensor import RemovableHandle, Tensor
 
-multiply, add, subtract, negative = np.multiply, np.add, np.subtract, np.negative
+ndarray, multiply, subtract = np.ndarray, np.multiply, np.subtract
 
 
 class _Required:
@@ -39,11 +42,23 @@ class _Required:
 required = _Required()
 
 
+def constants(like: Array, *values: Any) -> Any:
+    """Numbers as they are taken fastest beside `like`: by NumPy as 0-d arrays, by a GPU, and where
+    there is one element, as they are.
+
+    What is `fused` is handed its constants: where two meet inside, CuPy works in half precision.
+    """
+    if like.__class__ is not ndarray or like.size == 1:
+        return values
+    return _numbers(like.dtype, values)
+
+
 @functools.lru_cache(maxsize=1024)
-def number(value: float, dtype: np.dtype) -> np.ndarray:
-    """`value` as a 0-d array: a ufunc takes one in half the time of a Python float."""
-    made = np.asarray(value, dtype)
-    made.flags.writeable = False
+def _numbers(dtype: np.dtype, values: tuple[float, ...]) -> list[np.ndarray]:
+    """As 0-d arrays: a ufunc takes one in half the time of a Python float."""
+    made = [np.asarray(value, dtype) for value in values]
+    for each in made:
+        each.flags.writeable = False
     return made
 
 
@@ -83,31 +98,33 @@ class Optimizer:
         """Prepare what `step_parameter` needs for every parameter of `group`."""
 
     def step_parameter(
-        self, group: dict[str, Any], state: dict[str, Any], w: np.ndarray, g: np.ndarray
+        self, group: dict[str, Any], state: dict[str, Any], w: Array, g: Array
     ) -> None:
         """The update rule: change `w` in place."""
         raise NotImplementedError
 
-    def scratch(self, like: np.ndarray, slot: int = 0) -> np.ndarray:
-        """An array for an intermediate result, shared by all parameters of this shape."""
+    def scratch(self, like: Array, slot: int = 0) -> Any:
+        """An array for an intermediate result, shared by all parameters of this shape; None where
+        there is no need of one, on a GPU."""
+        if like.__class__ is not ndarray:
+            return None
         key = (like.shape, like.dtype.num, slot)
         found = self._scratch.get(key)
         if found is None:
             found = self._scratch[key] = np.empty_like(like)
         return found
 
-    def descent(self, group: dict[str, Any], w: np.ndarray, g: np.ndarray) -> np.ndarray:
+    def descent(self, group: dict[str, Any], w: Array, g: Array) -> Array:
         """The gradient to descend: g, negated to maximize, with weight_decay * w added."""
         decay, maximize = group.get("weight_decay", 0), group.get("maximize", False)
         if not decay and not maximize:
             return g
         buffer = self.scratch(w, -1)
         if maximize:
-            g = negative(g, buffer)
-        if decay:
-            decayed = multiply(w, number(decay, w.dtype), self.scratch(w, -2))
-            g = add(g, decayed, buffer)
-        return g
+            g = namespace(g).negative(g, out=buffer)
+        if not decay:
+            return g
+        return _decayed(g, w, buffer, self.scratch(w, -2), *constants(w, decay))
 
     # ---------------------------------------------------------------- the step
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -345,26 +362,47 @@ def _check_structure(state_dict: Any) -> None:
 
 
 def _taken(name: str, value: Any, parameter: Tensor) -> Any:
-    """A copy of a saved value, in the dtype of the parameter it belongs to."""
+    """A copy of a saved value, where and in the dtype in which the parameter is."""
     if not isinstance(value, Tensor):
         return deepcopy(value)
     array = value._array
+    if name != "step":  # it is counted on the CPU
+        array = devices.move(array, devices.of_array(parameter._array))
     if name != "step" and parameter.is_floating_point() and array.dtype.kind == "f":
         return wrap(array.astype(parameter._array.dtype))
     return wrap(array.copy())
 
 
-def descend(w: np.ndarray, u: np.ndarray, lr: float, out: np.ndarray | None = None) -> None:
-    """w <- w - lr u, in place; `out` may take lr u."""
-    if w.size == 1:  # five times as fast on Python numbers, and rounded once instead of twice
+@fused
+def _decayed(g, w, out, s, decay):
+    """g + decay w."""
+    lib = namespace(w)
+    return lib.add(g, lib.multiply(w, decay, out=s), out=out)
+
+
+def shrink(w: Array, by: Any) -> None:
+    """w <- by w, in place."""
+    namespace(w).multiply(w, *constants(w, by), w)
+
+
+def descend(w: Array, u: Array, lr: Any, out: Any = None) -> None:
+    """w <- w - lr u, in place; `out` may take lr u, and lr comes from `constants`."""
+    if w.__class__ is not ndarray:
+        _descend(w, u, lr)
+    elif w.size == 1:  # five times as fast on Python numbers, and rounded once instead of twice
         w.fill(w.item() - lr * u.item())
     else:
-        subtract(w, multiply(u, number(lr, w.dtype), out), w)
+        subtract(w, multiply(u, lr, out), w)
 
 
-def zeros_like(w: np.ndarray) -> Tensor:
+@fused
+def _descend(w, u, lr):
+    w -= u * lr
+
+
+def zeros_like(w: Array) -> Tensor:
     """State of the shape of a parameter, filled with 0."""
-    return wrap(np.zeros_like(w))
+    return wrap(namespace(w).zeros_like(w))
 
 
 def check(value: Any, fits: bool, message: str) -> None:

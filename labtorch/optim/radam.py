@@ -8,8 +8,18 @@ from typing import Any
 
 import numpy as np
 
+from labtorch.backend.arrays import Array, namespace
+from labtorch.backend.fused import fused
 from labtorch.engine.variable import wrap
-from labtorch.optim.optimizer import Optimizer, check, check_lr, descend, number, zeros_like
+from labtorch.optim.optimizer import (
+    Optimizer,
+    check,
+    check_lr,
+    constants,
+    descend,
+    shrink,
+    zeros_like,
+)
 
 
 class RAdam(Optimizer):
@@ -55,14 +65,14 @@ class RAdam(Optimizer):
         }
         super().__init__(params, defaults)
 
-    def descent(self, group: dict[str, Any], w: np.ndarray, g: np.ndarray) -> np.ndarray:
+    def descent(self, group: dict[str, Any], w: Array, g: Array) -> Array:
         if not group["decoupled_weight_decay"]:
             return super().descent(group, w, g)
-        w *= number(1 - float(group["lr"]) * group["weight_decay"], w.dtype)
-        return np.negative(g, self.scratch(w, -1)) if group["maximize"] else g
+        shrink(w, 1 - float(group["lr"]) * group["weight_decay"])
+        return namespace(g).negative(g, out=self.scratch(w, -1)) if group["maximize"] else g
 
     def step_parameter(
-        self, group: dict[str, Any], state: dict[str, Any], w: np.ndarray, g: np.ndarray
+        self, group: dict[str, Any], state: dict[str, Any], w: Array, g: Array
     ) -> None:
         if not state:
             state["step"] = wrap(np.zeros((), np.float32))
@@ -71,15 +81,28 @@ class RAdam(Optimizer):
         step = state["step"]._array
         step[...] = step + 1
         t, (beta1, beta2) = float(step), group["betas"]
-        m += np.multiply(np.subtract(g, m, s), number(1 - beta1, w.dtype), s)
-        v *= number(beta2, w.dtype)
-        v += np.multiply(np.multiply(g, g, s), number(1 - beta2, w.dtype), s)
+        _moments(g, m, v, s, *constants(w, 1 - beta1, beta2, 1 - beta2))
         rate, left = float(group["lr"]) / (1 - beta1**t), 1 - beta2**t
         limit = 2 / (1 - beta2) - 1
         length = limit - 2 * t * beta2**t / left
         if length <= 5:
+            (rate,) = constants(w, rate)
             return descend(w, m, rate, s)
         bounded = (length - 4) * (length - 2) * limit
         scale = sqrt(bounded / ((limit - 4) * (limit - 2) * length)) * sqrt(left)
-        np.add(np.sqrt(v, s), number(group["eps"], w.dtype), s)
-        descend(w, np.divide(m, s, s), rate * scale, s)
+        return _scaled(w, m, v, s, *constants(w, group["eps"], rate * scale))
+
+
+@fused
+def _moments(g, m, v, s, rest1, beta2, rest2):
+    lib = namespace(m)
+    lib.add(m, lib.multiply(lib.subtract(g, m, out=s), rest1, out=s), m)
+    lib.multiply(v, beta2, v)
+    lib.add(v, lib.multiply(lib.multiply(g, g, out=s), rest2, out=s), v)
+
+
+@fused
+def _scaled(w, m, v, s, eps, rate):
+    lib = namespace(w)
+    root = lib.add(lib.sqrt(v, out=s), eps, out=s)
+    descend(w, lib.divide(m, root, out=s), rate, s)

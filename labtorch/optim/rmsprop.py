@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from labtorch.backend.arrays import Array, namespace
+from labtorch.backend.fused import fused
 from labtorch.engine.variable import wrap
-from labtorch.optim.optimizer import Optimizer, check, check_lr, descend, number, zeros_like
-
-multiply, add, subtract, divide = np.multiply, np.add, np.subtract, np.divide
+from labtorch.optim.optimizer import Optimizer, check, check_lr, constants, descend, zeros_like
 
 
 class RMSprop(Optimizer):
@@ -57,7 +57,7 @@ class RMSprop(Optimizer):
         super().__init__(params, defaults)
 
     def step_parameter(
-        self, group: dict[str, Any], state: dict[str, Any], w: np.ndarray, g: np.ndarray
+        self, group: dict[str, Any], state: dict[str, Any], w: Array, g: Array
     ) -> None:
         if not state:
             state["step"] = wrap(np.zeros((), np.float32))
@@ -67,18 +67,24 @@ class RMSprop(Optimizer):
             if group["centered"]:
                 state["grad_avg"] = zeros_like(w)
         state["step"]._array[...] = state["step"]._array + 1
-        v, s, dtype = state["square_avg"]._array, self.scratch(w), w.dtype
-        alpha, rest = number(group["alpha"], dtype), number(1 - group["alpha"], dtype)
-        multiply(v, alpha, v)
-        add(v, multiply(multiply(g, g, s), rest, s), v)
-        if group["centered"]:
-            mean = state["grad_avg"]._array
-            add(mean, multiply(subtract(g, mean, s), rest, s), mean)
-            v = subtract(v, multiply(mean, mean, s), s)
-        add(np.sqrt(v, s), number(group["eps"], dtype), s)
-        u = divide(g, s, s)
-        if group["momentum"]:
-            b = state["momentum_buffer"]._array
-            multiply(b, number(group["momentum"], dtype), b)
-            u = add(b, u, b)
-        descend(w, u, float(group["lr"]), s)
+        mean = state["grad_avg"]._array if group["centered"] else None
+        buffer = state["momentum_buffer"]._array if group["momentum"] else None
+        alpha, v, s = group["alpha"], state["square_avg"]._array, self.scratch(w)
+        lr, mu = float(group["lr"]), group["momentum"]
+        _rmsprop(w, g, v, mean, buffer, s, *constants(w, alpha, 1 - alpha, group["eps"], mu, lr))
+
+
+@fused
+def _rmsprop(w, g, v, mean, b, s, alpha, rest, eps, momentum, rate):
+    lib = namespace(w)
+    lib.multiply(v, alpha, v)
+    lib.add(v, lib.multiply(lib.multiply(g, g, out=s), rest, out=s), v)
+    if mean is not None:
+        lib.add(mean, lib.multiply(lib.subtract(g, mean, out=s), rest, out=s), mean)
+        v = lib.subtract(v, lib.multiply(mean, mean, out=s), out=s)
+    root = lib.add(lib.sqrt(v, out=s), eps, out=s)
+    u = lib.divide(g, root, out=s)
+    if b is not None:
+        lib.multiply(b, momentum, b)
+        u = lib.add(b, u, b)
+    descend(w, u, rate, s)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from labtorch.backend.arrays import Array, namespace
 from labtorch.engine.variable import wrap
 from labtorch.optim.optimizer import Optimizer, check, check_lr, zeros_like
 
@@ -48,18 +49,19 @@ class Rprop(Optimizer):
         super().__init__(params, defaults)
 
     def step_parameter(
-        self, group: dict[str, Any], state: dict[str, Any], w: np.ndarray, g: np.ndarray
+        self, group: dict[str, Any], state: dict[str, Any], w: Array, g: Array
     ) -> None:
         if not state:
             state["step"] = wrap(np.zeros((), np.float32))
             state["prev"] = zeros_like(w)
-            state["step_size"] = wrap(np.full_like(w, float(group["lr"])))
+            state["step_size"] = wrap(namespace(w).full_like(w, float(group["lr"])))
         step, before, size = (state[n]._array for n in ("step", "prev", "step_size"))
         step[...] = step + 1
-        agree = np.sign(g * before)
+        lib = namespace(w)
+        agree = lib.sign(g * before)
         (less, more), (smallest, largest) = group["etas"], group["step_sizes"]
-        size *= np.where(agree > 0, more, np.where(agree < 0, less, 1.0)).astype(w.dtype)
-        np.clip(size, smallest, largest, out=size)
-        g = np.where(agree < 0, 0, g).astype(w.dtype)
-        w -= np.sign(g) * size
+        size *= lib.where(agree > 0, more, lib.where(agree < 0, less, 1.0)).astype(w.dtype)
+        lib.clip(size, smallest, largest, out=size)
+        g = lib.where(agree < 0, 0, g).astype(w.dtype)
+        w -= lib.sign(g) * size
         before[...] = g

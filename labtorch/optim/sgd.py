@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
+from labtorch.backend.arrays import Array, namespace
+from labtorch.backend.fused import fused as fuse
+from labtorch.optim.optimizer import Optimizer, check, check_lr, constants, descend, zeros_like
 
-from labtorch.engine.variable import wrap
-from labtorch.optim.optimizer import Optimizer, check, check_lr, descend, number
-
-multiply, add = np.multiply, np.add
 WRITER = ("SGD.step()", None)  # who an error names where a saved parameter has changed
 
 
@@ -69,18 +67,22 @@ class SGD(Optimizer):
         return None
 
     def step_parameter(
-        self, group: dict[str, Any], state: dict[str, Any], w: np.ndarray, g: np.ndarray
+        self, group: dict[str, Any], state: dict[str, Any], w: Array, g: Array
     ) -> None:
-        u, mu = g, group["momentum"]
-        if mu:
-            s = self.scratch(w)
-            buffer = state.get("momentum_buffer")
-            if buffer is None:
-                b = g.copy()
-                state["momentum_buffer"] = wrap(b)
-            else:
-                b = buffer._array
-                multiply(b, number(mu, w.dtype), b)
-                add(b, multiply(g, number(1 - group["dampening"], w.dtype), s), b)
-            u = add(g, multiply(b, number(mu, w.dtype), s), s) if group["nesterov"] else b
-        descend(w, u, float(group["lr"]))
+        mu, rest, lr = group["momentum"], 1 - group["dampening"], float(group["lr"])
+        if not mu:
+            return descend(w, g, lr)
+        if state.get("momentum_buffer") is None:
+            state["momentum_buffer"], rest = zeros_like(w), 1
+        b, k = state["momentum_buffer"]._array, constants(w, mu, rest, lr)
+        _momentum(w, g, b, self.scratch(w), *k, group["nesterov"] or None)
+
+
+@fuse
+def _momentum(w, g, b, s, mu, rest, lr, nesterov):
+    lib = namespace(w)
+    lib.multiply(b, mu, b)
+    lib.add(b, lib.multiply(g, rest, out=s), b)
+    if nesterov is not None:  # a traced kernel can tell nothing else of an argument
+        b = lib.add(g, lib.multiply(b, mu, out=s), out=s)
+    descend(w, b, lr, s)

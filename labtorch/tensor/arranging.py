@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from labtorch.backend.arrays import namespace, on_device_of, readable
 from labtorch.engine.apply import apply
 from labtorch.engine.composite import composite
 from labtorch.engine.public import ELEMENTWISE, FUNCTION, METHOD, ONLY_METHOD, public
@@ -343,7 +344,7 @@ def repeat_interleave(
     if repeats is None:
         if input.ndim != 1:
             raise RuntimeError("repeat_interleave only accept 1D vector as repeat")
-        return wrap(np.repeat(np.arange(input.numel()), _counts(input)))
+        return wrap(_repeated(input._array, input.numel(), _counts(input)))
     if dim is None:
         input, dim = ravel(input), 0
     d = wrap_dim(dim, input.ndim)
@@ -354,10 +355,16 @@ def repeat_interleave(
         raise RuntimeError("repeats must be 0-dim or 1-dim tensor")
     if times.size not in (1, input.shape[d]):
         raise RuntimeError("repeats must have the same size as input along dim")
-    places = np.repeat(np.arange(input.shape[d]), times.reshape(-1))
+    places = _repeated(input._array, input.shape[d], times.reshape(-1))
     if output_size is not None and len(places) != output_size:
         raise RuntimeError(f"allocated size does not match required size: {len(places)}")
     return apply(indexing.index_select, (input, d, wrap(places)))
+
+
+def _repeated(like: Any, n: int, times: Any) -> Any:
+    """0 to n - 1, each so many times; CuPy wants the numbers of times on the host."""
+    times = times if isinstance(times, np.ndarray) else times.get()
+    return on_device_of(np.repeat(np.arange(n), times), like)
 
 
 def _counts(repeats: Any) -> Any:
@@ -379,7 +386,7 @@ def take(input: Tensor, index: Tensor) -> Tensor:
     n = input.numel()
     if not n and array.size:
         raise IndexError("take(): tried to take from an empty tensor")
-    if array.size and (array.min() < -n or array.max() >= n):
+    if array.size and readable(array) and (array.min() < -n or array.max() >= n):
         raise IndexError(f"out of range: tried to access an index of {n} elements")
     return ravel(input)[index] if array.ndim else ravel(input)[array.item()]
 
@@ -400,7 +407,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
             f"but got {input.ndim} dimensions for input, and {indices.ndim} dimensions for indices"
         )
     d = wrap_dim(dim, input.ndim)
-    if indices.numel() and (indices._array < 0).any():
+    if indices.numel() and readable(indices._array) and (indices._array < 0).any():
         indices = wrap(indices._array % input.shape[d])
     whole = list(np.broadcast_shapes(*(_with_one(x.shape, d) for x in (input, indices))))
     sizes = [(*whole[:d], x.shape[d], *whole[d + 1 :]) for x in (input, indices)]
@@ -445,7 +452,8 @@ def as_strided(input: Tensor, size: Any, stride: Any, storage_offset: int | None
 def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
     """Places counted over a whole tensor, as one index per dimension."""
     sizes = (shape,) if isinstance(shape, int) else tuple(shape)
-    return tuple(wrap(np.asarray(x)) for x in np.unravel_index(indices._array, sizes))
+    lib = namespace(indices._array)
+    return tuple(wrap(lib.asarray(x)) for x in lib.unravel_index(indices._array, sizes))
 
 
 # -------------------------------------------------------------------- writing into copies
@@ -459,7 +467,7 @@ def _index(name: str, index: Tensor, input: Tensor, d: int) -> Any:
     if array.dtype.kind not in "ui":
         raise RuntimeError(f"{name}_(): Expected dtype int32/int64 for index")
     n = input.shape[d] if input.ndim else 1
-    if array.size and (array.min() < -n or array.max() >= n):
+    if array.size and readable(array) and (array.min() < -n or array.max() >= n):
         raise IndexError(f"{name}_(): index out of range in self: {n} elements along {d}")
     return array.reshape(-1) % max(n, 1)
 
@@ -514,7 +522,8 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     """A copy with `value` at `index` along `dim`."""
     d = wrap_dim(dim, input.ndim)
-    places = np.unique(_index("index_fill", index, input, d))
+    places = _index("index_fill", index, input, d)
+    places = namespace(places).unique(places)
     if isinstance(value, Tensor) and value.ndim:
         raise RuntimeError(
             "index_fill_ only supports a 0-dimensional value tensor, but got tensor with "
@@ -539,7 +548,7 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
             f"{input.dtype} and {source.dtype}"
         )
     both = np.broadcast_shapes(tuple(input.shape), tuple(mask.shape))
-    here = np.broadcast_to(mask._array, both)
+    here = namespace(mask._array).broadcast_to(mask._array, both)
     n = int(here.sum())
     if n > source.numel():
         raise RuntimeError(
@@ -601,7 +610,7 @@ def diagonal_scatter(
     """A copy with `src` on a diagonal."""
     _same_shape("diagonal_scatter", src, shape.diagonal(input, offset, dim1, dim2))
     whole = tuple(input.shape)
-    ones = wrap(np.ones(tuple(src.shape), bool))
+    ones = wrap(namespace(src._array).ones(tuple(src.shape), bool))
     here = shape.diagonal_of(ones, whole, offset, dim1, dim2)
     return arithmetic.where(here, shape.diagonal_of(src, whole, offset, dim1, dim2), input)
 
@@ -637,7 +646,7 @@ def index_reduce(
     if not source.ndim:
         return scatter_reduce(input, 0, wrap(places[0]), source, reduce, include_self=include_self)
     rows = places.reshape((-1,) + (1,) * (source.ndim - 1 - d))
-    whole = wrap(np.broadcast_to(rows, tuple(source.shape)))
+    whole = wrap(namespace(rows).broadcast_to(rows, tuple(source.shape)))
     return scatter_reduce(input, d, whole, source, reduce, include_self=include_self)
 
 
@@ -664,8 +673,9 @@ def scatter_reduce(
         total = functions.scatter_add(input, dim, index, src)
         if reduce == "sum":
             return total
-        begin = np.ones(tuple(input.shape), input._array.dtype)
-        one = wrap(np.ones(tuple(index.shape), input._array.dtype))
+        ones = namespace(input._array).ones
+        begin = ones(tuple(input.shape), input._array.dtype)
+        one = wrap(ones(tuple(index.shape), input._array.dtype))
         count = wrap(begin) if include_self else functions.scatter(wrap(begin), dim, index, 0)
         count = arithmetic.clamp(functions.scatter_add(count, dim, index, one), 1)
         return arithmetic.div(total, count, None if input.is_floating_point() else "floor")

@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from labtorch.backend import devices, dtypes
+from labtorch.backend.arrays import namespace
+from labtorch.backend.cuda import transfers
 from labtorch.engine import errors
 from labtorch.engine.inplace import check_writable
 from labtorch.engine.public import FUNCTION, METHOD, ONLY_METHOD, public
@@ -68,15 +71,29 @@ def resolve_conj(input: Tensor) -> Tensor:
     return input
 
 
-@public(ONLY_METHOD, aliases="to_dense")
-def pin_memory(self: Tensor, *args: Any) -> Tensor:
-    """Itself: there is one kind of memory and one layout here."""
+@public(ONLY_METHOD)
+def to_dense(self: Tensor, *args: Any) -> Tensor:
+    """Itself: there is one layout here."""
     return self
 
 
 @public(ONLY_METHOD)
+def pin_memory(self: Tensor, device: Any = None) -> Tensor:
+    """A copy in memory that a GPU reads by itself; itself where it is there, or there is no GPU."""
+    if not isinstance(self._array, np.ndarray):
+        raise RuntimeError(
+            f"cannot pin 'torch.cuda.{dtypes.LEGACY.get(self.dtype, '')}Tensor': only dense CPU "
+            "tensors can be pinned"
+        )
+    if transfers.is_pinned(self._array) or not devices.cuda_is_available():
+        return self
+    return wrap(transfers.pinned(self._array))
+
+
+@public(ONLY_METHOD)
 def is_pinned(self: Tensor, device: Any = None) -> bool:
-    return False
+    """Does it lie in memory that a GPU reads by itself?"""
+    return transfers.is_pinned(self._array)
 
 
 @method
@@ -92,13 +109,16 @@ def is_shared(self: Tensor) -> bool:
 
 @public(ONLY_METHOD)
 def record_stream(self: Tensor, stream: Any) -> None:
-    """Nothing: memory is counted by references, not by streams."""
+    """Keep its memory until what is queued on `stream` by now is done."""
+    if not isinstance(self._array, np.ndarray):
+        transfers.hold(self._array, stream._stream)
 
 
 @method
 def apply_(self: Tensor, callable: Callable) -> Tensor:
     """Replace every element by what `callable` makes of it: slow, as it is in PyTorch."""
-    return map_(self, wrap(np.zeros((), self._array.dtype)), lambda x, _: callable(x))
+    nothing = wrap(np.zeros((), self._array.dtype))
+    return map_(self, nothing, lambda x, _: callable(x))
 
 
 @method
@@ -107,6 +127,8 @@ def map_(self: Tensor, tensor: Tensor, callable: Callable) -> Tensor:
     if self._requires_grad and local.thread.grad_enabled:
         check_writable(self, "map_")
         raise RuntimeError("apply_ and map_ cannot be differentiated: use tensor operators")
+    if not isinstance(self._array, np.ndarray):
+        raise TypeError("map_ and apply_ are only implemented on CPU tensors: use x.cpu()")
     other = np.broadcast_to(tensor._array, self._array.shape)
     for at in np.ndindex(self._array.shape):
         self._array[at] = callable(self._array[at].item(), other[at].item())
@@ -152,7 +174,9 @@ def random_(
         raise RuntimeError(
             f"random_ expects 'from' to be less than 'to', but got from={from_} >= to={to}"
         )
-    return _drawn(self, random._stream(generator).integers(from_, to, self._array.shape))
+    return _drawn(
+        self, random.stream_like(self._array, generator).integers(from_, to, self._array.shape)
+    )
 
 
 @method
@@ -160,7 +184,7 @@ def exponential_(self: Tensor, lambd: float = 1.0, *, generator: Any = None) -> 
     """Draw every element from the density lambd exp(-lambd x)."""
     if lambd <= 0:
         raise RuntimeError(f"exponential_ expects lambda > 0.0, but found lambda={lambd}")
-    drawn = random._stream(generator).standard_exponential(self._array.shape)
+    drawn = random.stream_like(self._array, generator).standard_exponential(self._array.shape)
     return _drawn(self, drawn / lambd)
 
 
@@ -169,7 +193,7 @@ def geometric_(self: Tensor, p: float, *, generator: Any = None) -> Tensor:
     """Draw every element: how many trials of probability p the first success takes."""
     if not 0 < p < 1:
         raise RuntimeError(f"geometric_ expects p to be in (0, 1), but got p={p}")
-    return _drawn(self, random._stream(generator).geometric(p, self._array.shape))
+    return _drawn(self, random.stream_like(self._array, generator).geometric(p, self._array.shape))
 
 
 @method
@@ -179,7 +203,9 @@ def log_normal_(
     """Draw every element: the exponential of a normal draw."""
     if std <= 0:
         raise RuntimeError(f"log_normal_ expects std > 0.0, but found std={std}")
-    return _drawn(self, random._stream(generator).lognormal(mean, std, self._array.shape))
+    return _drawn(
+        self, random.stream_like(self._array, generator).lognormal(mean, std, self._array.shape)
+    )
 
 
 @method
@@ -189,12 +215,17 @@ def cauchy_(
     """Draw every element from Cauchy's distribution."""
     if sigma <= 0:
         raise RuntimeError(f"cauchy_ expects sigma > 0.0, but found sigma={sigma}")
-    drawn = random._stream(generator).standard_cauchy(self._array.shape)
+    drawn = random.stream_like(self._array, generator).standard_cauchy(self._array.shape)
     return _drawn(self, median + sigma * drawn)
 
 
-def _drawn(self: Tensor, array: np.ndarray) -> Tensor:
-    return self.copy_(wrap(np.asarray(array).astype(self._array.dtype)))
+def asarray(drawn: Any, like: Any) -> Any:
+    """A draw that may be a number as an array of the library of `like`."""
+    return namespace(like).asarray(drawn)
+
+
+def _drawn(self: Tensor, array: Any) -> Tensor:
+    return self.copy_(wrap(asarray(array, self._array).astype(self._array.dtype)))
 
 
 @public(FUNCTION)
@@ -205,15 +236,16 @@ def poisson(input: Tensor, generator: Any = None) -> Tensor:
         raise NotImplementedError(f'"poisson_cpu" not implemented for {rates.dtype}')
     if (rates < 0).any():
         raise RuntimeError("invalid Poisson rate, expected rate to be non-negative")
-    return wrap(random._stream(generator).poisson(rates).astype(rates.dtype))
+    drawn = random.stream_like(rates, generator).poisson(rates)
+    return wrap(asarray(drawn, rates).astype(rates.dtype))
 
 
 @public(FUNCTION)
 def binomial(count: Tensor, prob: Tensor, generator: Any = None) -> Tensor:
     """How many of `count` trials of probability `prob` succeed."""
     trials, p = count._array, prob._array
-    drawn = random._stream(generator).binomial(trials.astype(np.int64), np.clip(p, 0, 1))
-    return wrap(np.asarray(drawn).astype(p.dtype))
+    drawn = random.stream_like(p, generator).binomial(trials.astype(np.int64), p.clip(0, 1))
+    return wrap(asarray(drawn, p).astype(p.dtype))
 
 
 @public(FUNCTION)

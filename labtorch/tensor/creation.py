@@ -15,6 +15,8 @@ from labtorch.engine.public import FUNCTION, public, with_out
 from labtorch.engine.variable import wrap, wrap_new
 from labtorch.tensor.tensor import Tensor
 
+GPU = 2  # of CUDA, as DLPack counts
+
 
 def _finish(array: Any, device: Any, requires_grad: bool) -> Tensor:
     where = devices.default() if device is None else devices.device(device)
@@ -62,6 +64,8 @@ def _as_array(data: Any, dtype: Any, copy: bool) -> Any:
         array = data._array
     elif is_array(data):
         array = data
+    elif hasattr(data, "__cuda_array_interface__"):
+        array = devices.library("cuda").asarray(data)
     elif hasattr(data, "__array__") and not isinstance(data, (list, tuple)):
         array = np.asarray(data)
     else:
@@ -97,7 +101,7 @@ def _as_array(data: Any, dtype: Any, copy: bool) -> Any:
 def _plain(data: Any) -> Any:
     """Nested sequences with their tensors as arrays (scalars, if 0-d)."""
     if isinstance(data, Tensor):
-        return data._array
+        return devices.move(data._array, devices.CPU)
     if isinstance(data, (list, tuple, builtins.range)):
         return [_plain(each) for each in data]
     return data
@@ -131,6 +135,8 @@ def from_numpy(array: np.ndarray) -> Tensor:
 
 def from_dlpack(source: Any) -> Tensor:
     """A tensor that shares the memory of any array that speaks DLPack."""
+    if source.__dlpack_device__()[0] == GPU:
+        return wrap(devices.library("cuda").from_dlpack(source))
     return wrap(np.from_dlpack(source))
 
 
@@ -150,9 +156,8 @@ def _filled(maker: str, fill: Any = None) -> Any:
             size = (size_keyword.pop("size"),)
         if size_keyword:
             raise TypeError(f"{maker}() got an unexpected keyword '{next(iter(size_keyword))}'")
-        lib = devices.library(device)
         kind = dtypes.as_numpy(dtype) or dtypes.get_default_dtype().numpy
-        result: Tensor = wrap_new(getattr(lib, maker)(_shape(size), kind))
+        result: Tensor = wrap_new(_made(maker, device, _shape(size), kind))
         if requires_grad:
             result.requires_grad = True
         return result
@@ -160,6 +165,15 @@ def _filled(maker: str, fill: Any = None) -> Any:
     make.__name__ = maker
     make.__doc__ = f"A tensor of the given size, {fill}."
     return with_out(make)
+
+
+def _made(maker: str, device: Any, *args: Any) -> Any:
+    """What `zeros`, `ones`, `empty` or `full` of the device's array library makes."""
+    lib = devices.library(device)
+    if lib is np:
+        return getattr(np, maker)(*args)
+    with devices.entered(devices.default() if device is None else devices.device(device)):
+        return getattr(lib, maker)(*args)
 
 
 zeros = _filled("zeros", "filled with 0")
@@ -180,8 +194,8 @@ def full(
     """A tensor of the given size, filled with one number."""
     value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
     kind = dtypes.as_numpy(dtype) or dtypes.of_scalar(value)
-    lib = devices.library(device)
-    return _finish(lib.full(_shape((size,)), value, kind), None, requires_grad)
+    out: Tensor = wrap_new(_made("full", device, _shape((size,)), value, kind))
+    return out.requires_grad_() if requires_grad else out
 
 
 def _like(make: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from labtorch.backend import dtypes
+from labtorch.backend.arrays import namespace
 from labtorch.engine.apply import apply
 from labtorch.engine.composite import composite
 from labtorch.engine.public import ELEMENTWISE, FUNCTION, ONLY_METHOD, public
@@ -306,12 +307,13 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
 @public(out=True)
 def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
     """The indices of the elements that are not 0: rows of a matrix, or a tuple per dimension."""
-    places = np.nonzero(np.atleast_1d(input._array))
+    lib = namespace(input._array)
+    places = lib.nonzero(lib.atleast_1d(input._array))
     if as_tuple:
         return tuple(wrap(each) for each in places)
     if not input.ndim:
-        return wrap(np.zeros((int(bool(input._array)), 0), np.int64))
-    return wrap(np.stack(places, 1).astype(np.int64))
+        return wrap(lib.zeros((int(bool(input._array)), 0), np.int64))
+    return wrap(lib.stack(places, 1).astype(np.int64))
 
 
 def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = None) -> Tensor:
@@ -462,14 +464,9 @@ def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = 
     """The elements along `dim` in order, and where they were."""
     d = reduction.wrap_dim(dim, input.ndim)
     if not input.ndim:
-        return return_type("sort", VALUES)(shape.clone(input), wrap(np.zeros((), np.int64)))
-    array = input._array
-    if descending:  # from the back, so that equal elements keep their order
-        order = np.flip(np.argsort(np.flip(array, d), axis=d, kind="stable"), d)
-        order = array.shape[d] - 1 - order
-    else:
-        order = np.argsort(array, axis=d, kind="stable")
-    indices = wrap(np.ascontiguousarray(order))
+        zero = wrap(namespace(input._array).zeros((), np.int64))
+        return return_type("sort", VALUES)(shape.clone(input), zero)
+    indices = apply(reduction.sort_order, (input, d, descending))
     return return_type("sort", VALUES)(indexing.gather(input, d, indices), indices)
 
 
@@ -478,30 +475,40 @@ def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool
     return sort(input, dim, descending).indices
 
 
-def _triangle(name: str, input: Tensor, keep: Any) -> Tensor:
-    """`input` where `keep`, asked of its last two dimensions, and zeros elsewhere."""
+def _triangle(name: str, input: Tensor, diagonal: int, lower: bool) -> Tensor:
+    """`input` up to a diagonal, or past it, and zeros elsewhere."""
     if input.ndim < 2:
         raise RuntimeError(f"{name}: input tensor must have at least 2 dimensions")
-    zero = wrap(np.zeros((), input._array.dtype))  # of the same dtype: a mask stays a mask
-    return arithmetic.where(wrap(keep(np.ones(input._array.shape[-2:], bool))), input, zero)
+    lib = namespace(input._array)
+    zero = wrap(lib.zeros((), input._array.dtype))  # of the same dtype: a mask stays a mask
+    here = lib.tri(*input._array.shape[-2:], diagonal, dtype=bool)
+    return arithmetic.where(wrap(here if lower else ~here), input, zero)
 
 
 @public(ELEMENTWISE, out=True)
 def triu(input: Tensor, diagonal: int = 0) -> Tensor:
     """The upper triangle; zeros below."""
-    return _triangle("triu", input, lambda ones: np.triu(ones, diagonal))
+    return _triangle("triu", input, diagonal - 1, False)
 
 
 @public(ELEMENTWISE, out=True)
 def tril(input: Tensor, diagonal: int = 0) -> Tensor:
     """The lower triangle; zeros above."""
-    return _triangle("tril", input, lambda ones: np.tril(ones, diagonal))
+    return _triangle("tril", input, diagonal, True)
 
 
 @public()
 def flip(input: Tensor, *dims: Any, **named: Any) -> Tensor:
     """The elements in reverse order along the given dimensions."""
     return apply(shape.flip, (input, _ints(dims or (named["dims"],))))
+
+
+def _unique(array: Any, dim: int | None) -> tuple:
+    """The distinct elements (or slices), the place of each in them, and how often it comes."""
+    lib = namespace(array)
+    found = lib.unique(array, return_inverse=True, return_counts=True, axis=dim, equal_nan=False)
+    values, inverse, counts = (lib.asarray(each) for each in found)
+    return values, inverse.reshape(array.shape) if dim is None else inverse, counts
 
 
 @public()
@@ -513,10 +520,7 @@ def unique(
     dim: int | None = None,
 ) -> Any:
     """The distinct elements, in order."""
-    found = np.unique(
-        input._array, return_inverse=True, return_counts=True, axis=dim, equal_nan=False
-    )
-    values, inverse, counts = (wrap(np.asarray(each)) for each in found)
+    values, inverse, counts = map(wrap, _unique(input._array, dim))
     asked = (values,) + (inverse,) * return_inverse + (counts,) * return_counts
     return asked if len(asked) > 1 else values
 
@@ -599,4 +603,5 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
         num_classes = int(array.max()) + 1
     elif array.size and array.max() >= num_classes:
         raise RuntimeError("Class values must be smaller than num_classes.")
-    return wrap(np.eye(num_classes, dtype=np.int64)[array])
+    classes = wrap(namespace(array).arange(num_classes))
+    return (tensor.unsqueeze(-1) == classes).long()

@@ -26,7 +26,7 @@ def _range(A: Any, q: int, niter: int, M: Any) -> Any:
             return matmul(left, x)
         return matmul(left, x) - matmul(mH(M) if transposed else M, x)
 
-    draw = randn(A.shape[-1], q, dtype=A.dtype)
+    draw = randn(A.shape[-1], q, dtype=A.dtype, device=A.device)
     Q = decompositions.qr(moved(draw, False))[0]
     for _ in range(niter):
         Q = decompositions.qr(moved(Q, True))[0]

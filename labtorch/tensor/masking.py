@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from labtorch.backend import dtypes
+from labtorch.backend.arrays import namespace
 from labtorch.engine.composite import composite
 from labtorch.engine.public import NOWHERE, public
 from labtorch.engine.variable import wrap
@@ -37,14 +38,14 @@ def _mask_of(input: Tensor, mask: Any) -> Any:
             "_input_mask expected broadcastable mask (got mask dimensionality higher than of the "
             "input)"
         )
-    return np.broadcast_to(mask._array.astype(bool), input._array.shape)
+    return namespace(mask._array).broadcast_to(mask._array.astype(bool), input._array.shape)
 
 
 def _filled(input: Tensor, mask: Any, value: Any) -> Tensor:
     if mask is None:
         return input
-    fill = input._array.dtype.type(value)
-    return arithmetic.where(wrap(_mask_of(input, mask)), input, wrap(np.asarray(fill)))
+    fill = namespace(input._array).full((), value, input._array.dtype)
+    return arithmetic.where(wrap(_mask_of(input, mask)), input, wrap(fill))
 
 
 def _dims(dim: Any, ndim: int) -> tuple[int, ...]:
@@ -145,7 +146,8 @@ def masked_argmin(
 
 
 def _count(input: Tensor, mask: Any, dim: Any, keepdim: bool) -> Tensor:
-    kept = np.ones(input._array.shape, bool) if mask is None else _mask_of(input, mask)
+    ones = namespace(input._array).ones
+    kept = ones(input._array.shape, bool) if mask is None else _mask_of(input, mask)
     return wrap(kept).sum(_dims(dim, input.ndim), keepdim)
 
 
@@ -175,7 +177,7 @@ def masked_median(
     found = statistics.nanmedian(_filled(x, mask, math.nan), dim, keepdim)[0]
     if floating:
         return found
-    if np.isnan(found._array).any():
+    if (found._array != found._array).any():
         raise ValueError(
             "masked median expects no fully masked out rows if dtype is not floating point"
         )
@@ -233,7 +235,7 @@ def masked_normalize(
 ) -> Tensor:
     """The elements that the mask leaves in, divided by their norm (at least eps)."""
     size = masked_norm(input, ord, dim, keepdim=True, dtype=dtype, mask=mask)
-    least = wrap(np.asarray(eps, size._array.dtype))
+    least = wrap(namespace(size._array).full((), eps, size._array.dtype))
     return _filled(input, mask, 0) / arithmetic.maximum(size, least)
 
 
@@ -256,7 +258,7 @@ def _variance(
     deviation = _to(input, kind) - mean
     squares = deviation * arithmetic.conj(deviation)
     total = masked_sum(squares, dim, keepdim=keepdim, dtype=kind, mask=mask)
-    degrees = np.maximum(count._array - correction, 0).reshape(total._array.shape)
+    degrees = (count._array - correction).clip(0, None).reshape(total._array.shape)
     return total / wrap(degrees.astype(np.zeros(0, total._array.dtype).real.dtype))
 
 

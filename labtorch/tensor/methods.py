@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from labtorch.backend import dtypes
-from labtorch.engine import errors
+from labtorch.backend.arrays import namespace
+from labtorch.engine import errors, events
 from labtorch.engine.apply import apply
 from labtorch.engine.inplace import apply_inplace, check_writable, former, write
 from labtorch.engine.op import Op
@@ -81,6 +82,8 @@ def _write(self: Tensor, name: str, value: Any) -> Tensor:
     if local.thread.grad_enabled and self._requires_grad:
         check_writable(self, name)
         return apply_inplace(_overwrite, (self, value))
+    if events.writes_are_followed(local.thread):
+        return apply_inplace(_overwrite, (self, value))
     self.version().written(name + "_", errors.user_line())
     self._array[...] = value
     return self
@@ -88,7 +91,7 @@ def _write(self: Tensor, name: str, value: Any) -> Tensor:
 
 @shape.op(r"y = v", name="fill")
 def _overwrite(input, value):
-    y = np.empty_like(input)
+    y = namespace(input).empty_like(input)
     y[...] = value
     return y
 
@@ -110,7 +113,10 @@ def zero_(self: Tensor) -> Tensor:
 
 def copy_(self: Tensor, source: Tensor, non_blocking: bool = False) -> Tensor:
     """Copy the elements of `source`, which broadcasts to this shape, into this tensor."""
-    if local.thread.grad_enabled and (self._requires_grad or source._requires_grad):
+    if source.device != self.device:
+        source = source.to(self.device, non_blocking=non_blocking)
+    recorded = local.thread.grad_enabled and (self._requires_grad or source._requires_grad)
+    if recorded or events.writes_are_followed(local.thread):
         self[...] = source
         return self
     self.version().written("copy_", errors.user_line())
@@ -124,7 +130,7 @@ def uniform_(self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Any = N
         raise RuntimeError(
             f"uniform_ expects to return a [from, to) range, but found from={a} > to={b}"
         )
-    draw = random.rand(tuple(self.shape), generator=generator, dtype=self.dtype)._array
+    draw = random.rand_like(self, generator=generator)._array
     return _write(self, "uniform", draw * (b - a) + a)
 
 
@@ -132,13 +138,13 @@ def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Any
     """Draw every element from a normal distribution."""
     if std < 0:
         raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
-    draw = random.randn(tuple(self.shape), generator=generator, dtype=self.dtype)._array
+    draw = random.randn_like(self, generator=generator)._array
     return _write(self, "normal", draw * std + mean)
 
 
 def bernoulli_(self: Tensor, p: float = 0.5, *, generator: Any = None) -> Tensor:
     """Draw every element: 1 with probability p, else 0."""
-    draw = random.rand(tuple(self.shape), generator=generator)._array
+    draw = random.rand(self.shape, generator=generator, device=self.device)._array
     return _write(self, "bernoulli", draw < p)
 
 
@@ -168,6 +174,13 @@ def fill_diagonal_(self: Tensor, fill_value: Any, wrap: bool = False) -> Tensor:
     return self
 
 
+def _resized(flat: Any, count: int) -> Any:
+    if count <= flat.size:
+        return flat[:count]
+    more = namespace(flat).zeros(count - flat.size, flat.dtype)
+    return namespace(flat).concatenate([flat, more])
+
+
 def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
     """Another shape in place: elements are kept in order, new ones are whatever was there."""
     shape = functions._ints(sizes)
@@ -175,7 +188,7 @@ def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
         raise RuntimeError("cannot resize variables that require grad")
     count = int(np.prod(shape, dtype=np.int64))
     flat = self._array.reshape(-1)
-    self._array = (flat[:count] if count <= flat.size else np.resize(flat, count)).reshape(shape)
+    self._array = _resized(flat, count).reshape(shape)
     return self
 
 
@@ -240,6 +253,7 @@ def _as_view(name: str) -> Any:
 def new_tensor(self: Tensor, data: Any, **options: Any) -> Tensor:
     """A tensor of `data` with this one's dtype, unless another is given."""
     options.setdefault("dtype", self.dtype)
+    options.setdefault("device", self.device)
     return creation.tensor(data, **options)
 
 
@@ -247,6 +261,8 @@ def _new(make: Any) -> Any:
     def new(self: Tensor, *args: Any, **options: Any) -> Tensor:
         if options.get("dtype") is None:
             options["dtype"] = self.dtype
+        if options.get("device") is None:
+            options["device"] = self.device
         return make(*args, **options)
 
     return new

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from labtorch.backend.arrays import on_device_of
 from labtorch.engine.composite import composite
 from labtorch.engine.public import ELEMENTWISE, FUNCTION, public
 from labtorch.engine.variable import wrap
@@ -266,7 +267,7 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
         return input[:0]
     choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
     rows = np.array(list(choose(range(input.shape[0]), r)), dtype=np.int64).reshape(-1, r)
-    return input[wrap(rows)]
+    return input[wrap(on_device_of(rows, input._array))]
 
 
 @public(FUNCTION)

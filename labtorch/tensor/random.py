@@ -1,4 +1,8 @@
-"""Random numbers: generators, seeds, draws. A seed fixes everything, on every run."""
+"""Random numbers: generators, seeds, draws. A seed fixes everything, on every run.
+
+Numbers for a GPU are drawn on the GPU: each device has a stream of its own, which `manual_seed`
+seeds with the others.
+"""
 
 from __future__ import annotations
 
@@ -7,27 +11,45 @@ from typing import Any
 import numpy as np
 
 from labtorch.backend import devices, dtypes, random_state
+from labtorch.backend.arrays import namespace
 from labtorch.engine.public import deliver
 from labtorch.engine.variable import wrap, wrap_new
 from labtorch.ops import elementwise
 from labtorch.tensor.creation import _like, _shape
 from labtorch.tensor.tensor import Tensor
 
+SEED = 67280421310721  # where nobody seeds
+
 
 class Generator:
-    """A stream of random numbers of its own, with a state that can be saved and restored."""
+    """A stream of random numbers of its own, with a state that can be saved and restored.
+
+    It draws on its device: PCG64 on the CPU, Philox on a GPU.
+    """
+
+    numpy: Any  # what draws: a numpy.random.Generator, or a Stream with its names
 
     def __init__(self, device: Any = "cpu") -> None:
         self.device = devices.device(device)
         self._seed = 0
-        self.manual_seed(67280421310721)
+        if self.device.type != "cpu":
+            from labtorch.backend.cuda.random import Stream
+
+            lib = devices.library(self.device)
+            with devices.entered(self.device):
+                self.numpy = Stream(lib, SEED)
+        self.manual_seed(SEED)
 
     def manual_seed(self, seed: int) -> Generator:
         number = int(seed)
         if not -(2**63) <= number < 2**64:
             raise ValueError("Overflow: a seed is at least -2**63 and less than 2**64")
         self._seed = number
-        self.numpy = np.random.Generator(np.random.PCG64(abs(self._seed)))
+        if self.device.type == "cpu":
+            self.numpy = np.random.Generator(np.random.PCG64(abs(number)))
+        else:
+            with devices.entered(self.device):
+                self.numpy.set_state(number, 0)
         return self
 
     def initial_seed(self) -> int:
@@ -41,26 +63,65 @@ class Generator:
 
     def get_state(self) -> Tensor:
         """Where the stream is, as bytes."""
+        if self.device.type != "cpu":
+            return self._device_state()
         return wrap(np.frombuffer(random_state.encoded(self._seed, self.numpy), np.uint8).copy())
 
     def set_state(self, new_state: Tensor) -> Generator:
         """Go on from what `get_state` gave; anything else leaves the generator as it is."""
         if not isinstance(new_state, Tensor) or new_state.dtype is not dtypes.uint8:
             raise TypeError("RNG state must be a torch.ByteTensor, as get_state() returns it")
+        if self.device.type != "cpu":
+            return self._set_device_state(new_state)
         self._seed, self.numpy = random_state.decoded(new_state.cpu()._array.tobytes())
+        return self
+
+    def _device_state(self) -> Tensor:
+        """Seed and counter, eight bytes each, as PyTorch has it."""
+        with devices.entered(self.device):
+            pair = np.array(self.numpy.state(), np.uint64)
+        return wrap(pair.astype("<u8").view(np.uint8))
+
+    def _set_device_state(self, state: Tensor) -> Generator:
+        raw = state._array
+        if not isinstance(raw, np.ndarray) or raw.dtype != np.uint8 or raw.size != 16:
+            raise RuntimeError(
+                "the state of a generator on a GPU is 16 bytes (uint8) on the CPU, as get_state() "
+                f"gives it, not {raw.size} elements of {raw.dtype.name} on {state.device}"
+            )
+        key, counter = np.ascontiguousarray(raw).view("<u8").tolist()
+        self._seed = key
+        with devices.entered(self.device):
+            self.numpy.set_state(key, counter)
         return self
 
 
 default_generator = Generator()
+_of_device: dict[int, Generator] = {}  # the streams of the GPUs, by number, once used
+
+
+def device_generator(where: Any = None) -> Generator:
+    """The stream of a GPU that draws are taken from which are given none."""
+    index = devices.index(where)
+    found = _of_device.get(index)
+    if found is None:
+        found = Generator(devices.device("cuda", index))
+        _of_device[index] = found.manual_seed(default_generator.initial_seed())
+    return found
 
 
 def manual_seed(seed: int) -> Generator:
-    """Seed every random draw that is not given a generator of its own."""
+    """Seed every random draw, on every device, that is not given a generator of its own."""
+    for each in _of_device.values():
+        each.manual_seed(seed)
     return default_generator.manual_seed(seed)
 
 
 def seed() -> int:
-    return default_generator.seed()
+    drawn = default_generator.seed()
+    for each in _of_device.values():
+        each.manual_seed(drawn)
+    return drawn
 
 
 def initial_seed() -> int:
@@ -75,15 +136,34 @@ def set_rng_state(state: Tensor) -> None:
     default_generator.set_state(state)
 
 
-def _stream(generator: Generator | None) -> np.random.Generator:
-    return (generator or default_generator).numpy
+def _stream(generator: Generator | None, where: Any = None) -> Any:
+    """What draws on a device: `generator`, if one is given, else that of the device."""
+    where = devices.default() if where is None else devices.device(where)
+    kind = "cpu" if where is None else where.type
+    if generator is None:
+        return default_generator.numpy if kind == "cpu" else device_generator(where).numpy
+    if generator.device.type != kind:
+        raise RuntimeError(
+            f"Expected a '{kind}' device type for generator but found '{generator.device.type}'"
+        )
+    return generator.numpy
 
 
-def _drawn(array: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
+def stream_like(array: Any, generator: Generator | None = None) -> Any:
+    """What draws on the device that holds `array`."""
+    return _stream(generator, devices.of_array(array))
+
+
+def _drawn(draw: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
+    """`draw()`, on a device, as a tensor."""
     kind = dtypes.as_numpy(dtype) or dtypes.get_default_dtype().numpy
-    array = np.asarray(array).astype(kind, copy=False)
     where = devices.default() if device is None else devices.device(device)
-    out: Tensor = wrap_new(array if where is None else devices.move(array, where))
+    if where is None or where.type == "cpu":
+        array = np.asarray(draw()).astype(kind, copy=False)
+    else:
+        with devices.entered(where):
+            array = draw().astype(kind, copy=False)
+    out: Tensor = wrap_new(array)
     if requires_grad:
         out.requires_grad = True
     return out
@@ -106,8 +186,12 @@ def rand(
     pin_memory: bool = False,
 ) -> Tensor:
     """Uniform on [0, 1)."""
-    array = _stream(generator).random(_shape(size), dtype=_floats(dtype))
-    return _drawn(array, dtype, device, requires_grad)
+    return _drawn(
+        lambda: _stream(generator, device).random(_shape(size), dtype=_floats(dtype)),
+        dtype,
+        device,
+        requires_grad,
+    )
 
 
 def randn(
@@ -123,8 +207,12 @@ def randn(
 ) -> Tensor:
     """Normal with mean 0 and variance 1."""
     size = (named["size"],) if "size" in named else size
-    array = _stream(generator).standard_normal(_shape(size), dtype=_floats(dtype))
-    return _drawn(array, dtype, device, requires_grad)
+    return _drawn(
+        lambda: _stream(generator, device).standard_normal(_shape(size), dtype=_floats(dtype)),
+        dtype,
+        device,
+        requires_grad,
+    )
 
 
 def randint(
@@ -148,8 +236,12 @@ def randint(
         raise RuntimeError(
             f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}"
         )
-    array = _stream(generator).integers(low, high, _shape((size,)))
-    return _drawn(array, dtype or dtypes.int64, device, requires_grad)
+    return _drawn(
+        lambda: _stream(generator, device).integers(low, high, _shape((size,))),
+        dtype or dtypes.int64,
+        device,
+        requires_grad,
+    )
 
 
 def randperm(
@@ -164,7 +256,12 @@ def randperm(
     pin_memory: bool = False,
 ) -> Tensor:
     """The integers 0 .. n-1 in random order."""
-    return _drawn(_stream(generator).permutation(n), dtype or dtypes.int64, device, requires_grad)
+    return _drawn(
+        lambda: _stream(generator, device).permutation(n),
+        dtype or dtypes.int64,
+        device,
+        requires_grad,
+    )
 
 
 rand_like, randn_like = _like(rand), _like(randn)
@@ -180,14 +277,21 @@ def normal(
 ) -> Tensor:
     """Normal draws; means and standard deviations are tensors, or numbers with a size."""
     arrays = [x._array if isinstance(x, Tensor) else x for x in (mean, std)]
-    if np.any(np.asarray(arrays[1]) < 0):
+    negative = arrays[1] < 0
+    if negative.any() if hasattr(negative, "any") else negative:
         raise RuntimeError("normal expects all elements of std >= 0.0")
-    shape = np.broadcast_shapes(*(np.shape(a) for a in arrays)) if size is None else _shape((size,))
+    shapes = [getattr(a, "shape", ()) for a in arrays]
+    shape = np.broadcast_shapes(*shapes) if size is None else _shape((size,))
+    device = next((x.device for x in (mean, std) if isinstance(x, Tensor)), options.get("device"))
     dtype = next(
         (x.dtype for x in (mean, std) if isinstance(x, Tensor)), options.pop("dtype", None)
     )
-    draw = _stream(generator).standard_normal(shape, dtype=_floats(dtype))
-    return _drawn(draw * arrays[1] + arrays[0], dtype, options.pop("device", None), False)
+
+    def draw() -> Any:
+        z = _stream(generator, device).standard_normal(shape, dtype=_floats(dtype))
+        return z * arrays[1] + arrays[0]
+
+    return _drawn(draw, dtype, device, False)
 
 
 def bernoulli(input: Tensor, *, generator: Generator | None = None, out: Any = None) -> Tensor:
@@ -197,7 +301,10 @@ def bernoulli(input: Tensor, *, generator: Generator | None = None, out: Any = N
     p = input._array
     if p.size and not ((p >= 0) & (p <= 1)).all():
         raise RuntimeError("Expected p_in >= 0 && p_in <= 1 to be true, but got false.")
-    return elementwise.bernoulli(input, wrap(np.asarray(_stream(generator).random(p.shape))))
+    drawn = _drawn(
+        lambda: stream_like(p, generator).random(p.shape), dtypes.float64, input.device, False
+    )
+    return elementwise.bernoulli(input, drawn)
 
 
 def multinomial(
@@ -217,8 +324,9 @@ def multinomial(
         )
     if num_samples <= 0:
         raise RuntimeError("cannot sample n_sample <= 0 samples")
-    weights = np.atleast_2d(input._array).astype(np.float64)
-    if (weights < 0).any() or not np.isfinite(weights).all():
+    lib = namespace(input._array)
+    weights = lib.atleast_2d(input._array).astype(np.float64)
+    if (weights < 0).any() or not lib.isfinite(weights).all():
         raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")
     if (weights.sum(1) <= 0).any():
         raise RuntimeError("invalid multinomial distribution (sum of probabilities <= 0)")
@@ -226,14 +334,14 @@ def multinomial(
         raise RuntimeError(
             "cannot sample n_sample > prob_dist.size(-1) samples without replacement"
         )
-    stream = _stream(generator)
+    stream = stream_like(weights, generator)
     if replacement:
-        edges = np.cumsum(weights, 1)
+        edges = lib.cumsum(weights, 1)
         draws = stream.random((len(weights), num_samples)) * edges[:, -1:]
-        picked = np.stack([np.searchsorted(e, d, side="right") for e, d in zip(edges, draws)])
+        picked = lib.stack([lib.searchsorted(e, d, side="right") for e, d in zip(edges, draws)])
     else:  # the exponential race: the n first arrivals
         with np.errstate(divide="ignore"):
             arrivals = stream.standard_exponential(weights.shape) / weights
-        picked = np.argsort(arrivals, 1)[:, :num_samples]
+        picked = lib.argsort(arrivals, 1)[:, :num_samples]
     picked = picked.astype(np.int64)
     return wrap(picked if input.ndim == 2 else picked[0])

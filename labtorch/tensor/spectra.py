@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from labtorch.backend import dtypes
+from labtorch.backend.arrays import namespace, on_device_of
 from labtorch.engine.composite import composite
 from labtorch.engine.public import METHOD, NOWHERE, public
 from labtorch.engine.variable import wrap
@@ -23,7 +24,7 @@ def _window(name: str, window: Any, n_fft: int, win_length: int | None, like: Te
         raise RuntimeError(f"{name}: expected 0 < win_length <= n_fft, but got win_length={length}")
     if window is None:
         kind = np.zeros(0, like._array.dtype).real.dtype
-        window = wrap(np.ones(length, kind))
+        window = wrap(namespace(like._array).ones(length, kind))
     if window.ndim != 1 or window.shape[0] != length:
         raise RuntimeError(
             f"{name}: expected a 1D window tensor of size equal to win_length={length}, but got "
@@ -46,7 +47,7 @@ def _padded(x: Tensor, by: int, mode: str) -> Tensor:
             f"got: padding ({by}, {by}) at dimension {x.ndim - 1} of input {list(x.shape)}"
         )
     places = np.pad(np.arange(n), by, mode=kinds[mode])  # type: ignore[call-overload]
-    return x[..., wrap(places)]
+    return x[..., wrap(on_device_of(places, x._array))]
 
 
 def _hop(name: str, n_fft: int, hop_length: int | None) -> int:
@@ -155,7 +156,7 @@ def istft(
     end = total - (n_fft // 2 if center else 0) if length is None else start + length
     stop = min(end, total)
     signal, envelope = signal[..., start:stop], envelope[start:stop]
-    if (np.abs(envelope._array) < 1e-11).any():
+    if (abs(envelope._array) < 1e-11).any():
         raise RuntimeError(
             "istft: window overlap add min: 1: the windows leave samples that none of them covers"
         )

@@ -13,7 +13,7 @@ from labtorch.engine.composite import composite
 from labtorch.engine.public import ELEMENTWISE, FUNCTION, METHOD, public
 from labtorch.engine.results import return_type
 from labtorch.engine.variable import wrap
-from labtorch.ops import arithmetic, indexing, reduction, shape
+from labtorch.ops import arithmetic, indexing, reduction, scan, shape
 from labtorch.ops.reduction import wrap_dim
 from labtorch.tensor import functions
 from labtorch.tensor.arranging import movedim
@@ -38,7 +38,7 @@ def _median_places(array: Any, d: int, skip_nan: bool, name: str) -> Any:
     """Where the lower median stands; a NaN, unless skipped, is the median."""
     lib = namespace(array)
     if not array.ndim:
-        return np.zeros((), np.int64)
+        return lib.zeros((), np.int64)
     reduction.refuse_empty(name, array, d)
     order = lib.argsort(array, axis=d, kind="stable")
     nan = (array != array).sum(axis=d, keepdims=True)
@@ -61,7 +61,7 @@ def _median(name: str, skip_nan: bool) -> Any:
             return _pick(input, d, keepdim, name, _median_places(array, d, skip_nan, name))
         flat = array.reshape(-1)
         if not flat.size:
-            return wrap(np.asarray(math.nan, array.dtype))
+            return wrap(namespace(array).full((), math.nan, array.dtype))
         return reduction.element(input, int(_median_places(flat, 0, skip_nan, name)[0]))
 
     median.__name__ = name
@@ -84,7 +84,7 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Any
             f"kthvalue(): selected number k out of range for dimension {d}: k={k} of {n} elements"
         )
     if not input.ndim:
-        return _pick(input, d, keepdim, "kthvalue", np.zeros((), np.int64))
+        return _pick(input, d, keepdim, "kthvalue", namespace(input._array).zeros((), np.int64))
     order = namespace(input._array).argsort(input._array, axis=d, kind="stable")
     places = order[(slice(None),) * d + (slice(k - 1, k),)]
     return _pick(input, d, keepdim, "kthvalue", places)
@@ -96,7 +96,7 @@ def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> Any:
     """The most frequent element along `dim` (of several, the smallest), and its last place."""
     d = wrap_dim(dim, input.ndim)
     if not input.ndim:
-        return _pick(input, d, keepdim, "mode", np.zeros((), np.int64))
+        return _pick(input, d, keepdim, "mode", namespace(input._array).zeros((), np.int64))
     array = input._array
     reduction.refuse_empty("mode", array, d)
     lib = namespace(array)
@@ -105,7 +105,7 @@ def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> Any:
     place = lib.arange(ranked.shape[-1])
     new = lib.ones(ranked.shape, bool)
     new[..., 1:] = ranked[..., 1:] != ranked[..., :-1]
-    start = lib.maximum.accumulate(lib.where(new, place, 0), axis=-1)
+    start = scan.running_maximum(lib.where(new, place, 0), -1)
     length = place - start + 1  # how often the element has come up to this place
     last = lib.expand_dims(length.argmax(-1), -1)
     return _pick(
@@ -222,7 +222,7 @@ def nanmean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any
 @public()
 def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
     """How many elements are not 0."""
-    return reduction.sum(wrap(input._array != 0), dim)
+    return reduction.sum(input != 0, dim)
 
 
 @public(out=True)
@@ -378,6 +378,9 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
     if weights is not None and weights.shape != input.shape:
         raise RuntimeError("weights should be 1-d and have the same length as input")
     given = None if weights is None else weights._array
+    if not array.size:
+        kind = np.int64 if given is None else given.dtype
+        return wrap(namespace(array).zeros(minlength, kind))
     counted = namespace(array).bincount(array.astype(np.int64), given, minlength)
     if given is not None and given.dtype == np.float32:
         counted = counted.astype(np.float32)
@@ -392,7 +395,7 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Ten
         raise RuntimeError(f"torch.histc(): bins must be > 0, but got {bins}")
     low, high = min, max
     if low == high and array.size:
-        low, high = array.min(), array.max()
+        low, high = array.min().item(), array.max().item()
     if low == high:
         low, high = low - 1, high + 1
     if not (math.isfinite(low) and math.isfinite(high)):
@@ -409,16 +412,18 @@ def histogram(
 ) -> Any:
     """The counts in `bins` equal parts, or between the given edges; and the edges."""
     array = input._array
-    edges = bins._array if isinstance(bins, Tensor) else bins
+    lib, edges = namespace(array), bins._array if isinstance(bins, Tensor) else bins
     if isinstance(bins, int):
-        low, high = range or ((array.min(), array.max()) if array.size else (0.0, 1.0))
+        low, high = range or (
+            (array.min().item(), array.max().item()) if array.size else (0.0, 1.0)
+        )
         if low == high:
             low, high = low - 0.5, high + 0.5
-        edges = np.linspace(low, high, bins + 1).astype(array.dtype)
+        edges = lib.linspace(low, high, bins + 1).astype(array.dtype)
     given = None if weight is None else weight._array.reshape(-1)
-    counted, edges = np.histogram(array.reshape(-1), edges, weights=given, density=density)
+    counted, edges = lib.histogram(array.reshape(-1), edges, weights=given, density=density)
     names = ("hist", "bin_edges")
-    results = (wrap(np.asarray(x).astype(array.dtype)) for x in (counted, edges))
+    results = (wrap(lib.asarray(x).astype(array.dtype)) for x in (counted, edges))
     return return_type("histogram", names)(*results)
 
 
@@ -442,10 +447,10 @@ def searchsorted(
             "torch.searchsorted(): side and right can't be set to opposites, got side of left "
             "while right was True"
         )
-    edges = sorted_sequence._array
+    edges, lib = sorted_sequence._array, namespace(sorted_sequence._array)
     if sorter is not None:
-        edges = np.take_along_axis(edges, sorter._array, -1)
-    values = input._array if isinstance(input, Tensor) else np.asarray(input)
+        edges = lib.take_along_axis(edges, sorter._array, -1)
+    values = input._array if isinstance(input, Tensor) else lib.asarray(input)
     if edges.ndim > 1 and (values.ndim != edges.ndim or values.shape[:-1] != edges.shape[:-1]):
         raise RuntimeError(
             "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 "
@@ -455,12 +460,12 @@ def searchsorted(
     where: Any = "right" if right or side == "right" else "left"
     to = np.int32 if out_int32 else np.int64
     if not edges.size or not values.size:
-        return wrap(np.zeros(values.shape, to))
+        return wrap(lib.zeros(values.shape, to))
     if edges.ndim <= 1:
-        return wrap(np.asarray(np.searchsorted(edges, values, where)).astype(to))
+        return wrap(lib.asarray(lib.searchsorted(edges, values, where)).astype(to))
     rows = edges.reshape(-1, edges.shape[-1]), values.reshape(-1, values.shape[-1])
-    found = [np.searchsorted(e, v, where) for e, v in zip(*rows)]
-    return wrap(np.asarray(found, to).reshape(values.shape))
+    found = [lib.searchsorted(e, v, where) for e, v in zip(*rows)]
+    return wrap(lib.stack(found).astype(to).reshape(values.shape))
 
 
 @public(FUNCTION, out=True)
@@ -482,14 +487,16 @@ def unique_consecutive(
 ) -> Any:
     """The elements (slices, with `dim`) with repeats that follow each other left out."""
     array = input._array
-    rows = array.reshape(-1) if dim is None else np.moveaxis(array, dim, 0)
+    lib = namespace(array)
+    rows = array.reshape(-1) if dim is None else lib.moveaxis(array, dim, 0)
     flat = rows.reshape(len(rows), -1)
-    new = np.ones(len(rows), bool)
+    new = lib.ones(len(rows), bool)
     new[1:] = (flat[1:] != flat[:-1]).any(1)
-    kept = rows[new] if dim is None else np.moveaxis(rows[new], 0, dim)
-    inverse = np.cumsum(new) - 1
-    counts = np.diff(np.append(np.flatnonzero(new), len(rows)))
-    asked = [wrap(np.ascontiguousarray(kept))]
+    kept = rows[new] if dim is None else lib.moveaxis(rows[new], 0, dim)
+    inverse = lib.cumsum(new) - 1
+    starts = lib.flatnonzero(new)
+    counts = lib.diff(lib.concatenate([starts, lib.full(1, len(rows), starts.dtype)]))
+    asked = [wrap(lib.ascontiguousarray(kept))]
     if return_inverse:
         asked.append(wrap(inverse.reshape(array.shape) if dim is None else inverse))
     if return_counts:
@@ -502,8 +509,10 @@ def isin(
     elements: Any, test_elements: Any, *, assume_unique: bool = False, invert: bool = False
 ) -> Tensor:
     """Which elements are among `test_elements`."""
-    a, b = (x._array if isinstance(x, Tensor) else np.asarray(x) for x in (elements, test_elements))
-    return wrap(np.asarray(np.isin(a, b, assume_unique=assume_unique, invert=invert)))
+    given = (elements, test_elements)
+    lib = namespace(next(x._array for x in given if isinstance(x, Tensor)))
+    a, b = (x._array if isinstance(x, Tensor) else lib.asarray(x) for x in given)
+    return wrap(lib.asarray(lib.isin(a, b, assume_unique=assume_unique, invert=invert)))
 
 
 # -------------------------------------------------------------------- differences and areas
@@ -592,12 +601,12 @@ def _slope(x: Tensor, d: int, step: Any, edge_order: int) -> Tensor:
         raise RuntimeError(
             "torch.gradient expected each dimension size to be at least edge_order+1"
         )
-    at = step._array if isinstance(step, Tensor) else np.arange(n) * step
+    at = step._array if isinstance(step, Tensor) else namespace(x._array).arange(n) * step
     if at.ndim == 0:
-        at = np.arange(n) * at.item()
+        at = namespace(x._array).arange(n) * at.item()
     column = lambda a: wrap(a.astype(x._array.dtype).reshape((-1,) + (1,) * (x.ndim - 1 - d)))  # noqa: E731
     part = lambda start, size: shape.narrow(x, d, start, size)  # noqa: E731
-    h = np.diff(at)
+    h = namespace(at).diff(at)
     parts = []
     if n > 2:
         a, b = h[:-1], h[1:]

@@ -14,7 +14,7 @@ import numpy as np
 
 import labtorch.engine.variable as variable
 from labtorch.backend import devices, dtypes, layouts
-from labtorch.backend.arrays import is_array
+from labtorch.backend.arrays import is_array, namespace
 from labtorch.engine import backward as engine_backward
 from labtorch.engine import errors, events
 from labtorch.engine.apply import apply
@@ -170,7 +170,8 @@ class Tensor(Variable):
         owner = self._array
         while getattr(owner, "base", None) is not None and is_array(owner.base):
             owner = owner.base
-        return (self.data_ptr() - owner.__array_interface__["data"][0]) // self._array.itemsize
+        start = owner.ctypes.data if isinstance(owner, np.ndarray) else owner.data.ptr
+        return (self.data_ptr() - start) // self._array.itemsize
 
     is_sparse = False
     is_quantized = False
@@ -397,7 +398,8 @@ class Tensor(Variable):
         """Convert to a dtype, a device, or those of another tensor; itself if nothing changes."""
         where, kind = kwargs.pop("device", None), kwargs.pop("dtype", None)
         copy = kwargs.pop("copy", False)
-        kwargs.pop("non_blocking", None), kwargs.pop("memory_format", None)
+        non_blocking = kwargs.pop("non_blocking", False)
+        kwargs.pop("memory_format", None)
         if kwargs:
             raise TypeError(f"to() got an unexpected keyword argument '{next(iter(kwargs))}'")
         rest = list(args)
@@ -411,11 +413,15 @@ class Tensor(Variable):
                     where = each
                 elif isinstance(each, int) and not isinstance(each, bool) and each is rest[0]:
                     where = each
+                elif isinstance(each, bool):  # to(device, dtype, non_blocking, copy)
+                    non_blocking = each
         out = self
         if where is not None:
             target = devices.device(where)
-            if target.type != self.device.type:
-                out = apply(transfer, (out, target))
+            here = self.device
+            elsewhere = target.index is not None and target.index != here.index
+            if target.type != here.type or (elsewhere and target.type != "cpu"):
+                out = apply(transfer, (out, target, bool(non_blocking)))
         if kind is not None:
             to = dtypes.as_numpy(kind)
             if to != out._array.dtype:
@@ -426,7 +432,7 @@ class Tensor(Variable):
         return self.to("cpu")
 
     def cuda(self, device: Any = None, non_blocking: bool = False) -> Tensor:
-        return self.to("cuda" if device is None else device)
+        return self.to("cuda" if device is None else device, non_blocking=non_blocking)
 
     def type(self, dtype: Any = None) -> Any:
         if dtype is None:
@@ -461,7 +467,7 @@ class Tensor(Variable):
             raise RuntimeError("only leaf tensors can be pickled; pickle x.detach() instead")
         return _rebuild, (
             type(self),
-            {"_array": np.ascontiguousarray(self._array)} | self._own_state(),
+            {"_array": namespace(self._array).ascontiguousarray(self._array)} | self._own_state(),
         )
 
     def _own_state(self) -> dict:
@@ -541,6 +547,9 @@ class Tensor(Variable):
         needs = self._requires_grad or isinstance(value, Tensor) and value._requires_grad
         if needs and thread.grad_enabled:
             check_writable(self, "setitem")
+            write(self, apply(indexing.setitem, (former(self), value, index)), "x[...] = y")
+            return
+        if thread.watchers and events.writes_are_followed(thread):
             write(self, apply(indexing.setitem, (former(self), value, index)), "x[...] = y")
             return
         self.version().written("x[...] = y", errors.user_line())
@@ -702,7 +711,9 @@ def _comparable(other: Any) -> bool:
 
 def _cotangent(root: Tensor, gradient: Any) -> Any:
     """The array of a gradient that the user passes to backward, checked against the root."""
-    array = gradient._array if isinstance(gradient, Tensor) else np.asarray(gradient)
+    array = gradient._array if isinstance(gradient, Tensor) else gradient
+    if not is_array(array) or isinstance(array, np.generic):
+        array = np.asarray(array)
     if array.shape != root._array.shape:
         raise errors.located(
             RuntimeError(
@@ -721,8 +732,8 @@ def _rebuild(cls: type, state: dict) -> Tensor:
 
 
 @shape.op(r"y = x \text{ on another device}", name="to")
-def transfer(input, device):
-    return devices.move(input, device)
+def transfer(input, device, non_blocking=False):
+    return devices.move(input, device, non_blocking)
 
 
 @transfer.vjp("input", r"\bar x = \bar y \text{ on the device of } x")
@@ -730,4 +741,4 @@ def _(g, input):
     return transfer(g, devices.of_array(getattr(input, "_array", input)))
 
 
-variable.tensor_class = Tensor
+variable.tensor_class, variable.to_device = Tensor, transfer

@@ -41,10 +41,10 @@ def test_parts_cover_everything_once(count):
             seen[part] += 1
             return part.stop - part.start
 
-        found = threads.split(work, 1000, 10 * threads.PIECE)
+        found = threads.split(work, range(1000), 10 * threads.PIECE)
         assert (seen == 1).all() and sum(found) == 1000
         assert len(names) <= count
-        assert threads.split(work, 10, 10) == [10]  # little work stays in one piece
+        assert threads.split(work, range(10), 10) == [10]  # little work stays in one piece
     finally:
         labtorch.set_num_threads(before)
 

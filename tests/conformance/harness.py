@@ -1,7 +1,8 @@
 """Run PyTorch's own samples of one operator in both engines, and say where they differ.
 
 The operators and their samples are PyTorch's (`op_db`), rebuilt in labtorch from the same arrays.
-`problems(name)` is a list of sentences, empty for an operator that behaves as PyTorch's does.
+`problems(name)` is a list of sentences, empty for an operator that behaves as PyTorch's does;
+with a device, labtorch computes there, PyTorch on the CPU.
 """
 
 from __future__ import annotations
@@ -51,9 +52,10 @@ def known_gaps() -> dict[str, str]:
 
 
 class Translation:
-    """PyTorch's values as labtorch's; one tensor stays one tensor."""
+    """PyTorch's values as labtorch's on a device; one tensor stays one tensor."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: str = "cpu") -> None:
+        self.device = device
         self.seen: dict[int, tuple[torch.Tensor, labtorch.Tensor]] = {}
 
     def __call__(self, value: Any) -> Any:
@@ -66,12 +68,18 @@ class Translation:
         if isinstance(value, (list, tuple)):
             return type(value)(self(each) for each in value)
         if isinstance(value, dict):
-            return {key: self(each) for key, each in value.items() if key not in LAYOUT}
+            return {
+                key: self.device if key == "device" else self(each)
+                for key, each in value.items()
+                if key not in LAYOUT
+            }
         if isinstance(value, torch.dtype):
             self._refuse(value)
             return getattr(labtorch, str(value).removeprefix("torch."))
         if isinstance(value, torch.device):
-            return labtorch.device(str(value))
+            return labtorch.device(self.device)
+        if value == "cpu":
+            return self.device
         plain = (bool, int, float, complex, str, slice, np.generic, np.ndarray, type(None))
         if isinstance(value, plain) or value is ...:
             return value
@@ -92,9 +100,9 @@ class Translation:
         array = value.detach().resolve_conj().resolve_neg().numpy().copy()
         if 0 in value.stride() and value.numel() > 1:  # several elements in one place: here, too
             once = tuple(slice(None if stride else 1) for stride in value.stride())
-            made = labtorch.from_numpy(array[once].copy()).expand(value.shape)
+            made = labtorch.from_numpy(array[once].copy()).to(self.device).expand(value.shape)
         else:
-            made = labtorch.from_numpy(array)
+            made = labtorch.from_numpy(array).to(self.device)
         return made.requires_grad_(value.requires_grad)
 
     @staticmethod
@@ -154,37 +162,46 @@ def adapted(info: Any, function: Callable | None) -> Callable | None:
     return function
 
 
-def problems(name: str) -> list[str]:
-    """What differs from PyTorch in the operator `name`."""
+def problems(
+    name: str,
+    device: str = "cpu",
+    most: int = SAMPLES,
+    dtypes: tuple[torch.dtype, ...] = DTYPES,
+) -> list[str]:
+    """What differs from PyTorch in the operator `name`; at most so many samples of each dtype."""
     found = []
     for info in (each for each in op_db if each.name == name):
-        for dtype in DTYPES:
+        for dtype in dtypes:
             kinds = info.supported_dtypes("cpu")
             if dtype not in kinds or name in TIES and dtype != torch.float32:
                 continue
-            for i, sample in enumerate(samples(info, dtype)):
+            for i, sample in enumerate(samples(info, dtype, most)):
                 for spelling, of in spellings(info):
                     if spelling != "function" and i > 1 and of is not next(spellings(info))[1]:
                         continue  # other spellings: the first two samples
-                    said = trial(info, of, sample)
+                    said = trial(info, of, sample, device)
                     if said:
                         found.append(f"{spelling}, {str(dtype)[6:]}, sample {i}: {said}")
-        found += errors(info)
+        found += errors(info, device)
     return found
 
 
-def samples(info: Any, dtype: torch.dtype) -> list[Any]:
+def samples(info: Any, dtype: torch.dtype, most: int = SAMPLES) -> list[Any]:
     torch.manual_seed(0)
     np.random.seed(0)
     needs = dtype.is_floating_point and info.supports_autograd
     made = list(itertools.islice(info.sample_inputs("cpu", dtype, requires_grad=needs), 100))
-    chosen = sorted({i * len(made) // SAMPLES for i in range(SAMPLES)})
-    return [made[i] for i in chosen] if len(made) > SAMPLES else made
+    chosen = sorted({i * len(made) // most for i in range(most)})
+    return [made[i] for i in chosen] if len(made) > most else made
 
 
-def trial(info: Any, of: Callable[[Any], Callable | None], sample: Any) -> str | None:
+def trial(
+    info: Any, of: Callable[[Any], Callable | None], sample: Any, device: str = "cpu"
+) -> str | None:
     """One sample in both engines: what is different, or None."""
-    translate = Translation()
+    translate = Translation(device)
+    if sample.kwargs.get("dropout_p"):
+        return None  # each engine draws its own
     try:
         args = translate([sample.input, *sample.args])
         kwargs = translate(dict(sample.kwargs))
@@ -199,6 +216,9 @@ def trial(info: Any, of: Callable[[Any], Callable | None], sample: Any) -> str |
     try:
         with warnings.catch_warnings(action="ignore"):
             result = ours(*args, **kwargs)
+        if translate.seen:
+            wrong = {str(each.device) for each in flat(result)} - {device}
+            assert not wrong, f"result is on {wrong.pop()}"
         _same(result, expected, info, "result")
         if not RANDOM.search(info.name) and info.name not in PHASE_FREE:
             _same_gradients(result, expected, translate, info)
@@ -223,7 +243,7 @@ def _same(result: Any, expected: Any, info: Any, where: str) -> None:
         assert shapes[0] == shapes[1], f"{where} has shape {shapes[0]}, PyTorch's {shapes[1]}"
         if RANDOM.search(info.name):
             return
-        mine = result.detach().numpy()
+        mine = result.detach().cpu().numpy()
         theirs = expected.detach().resolve_conj().resolve_neg().numpy()
         if info.name in PHASE_FREE:
             mine, theirs = abs(mine), abs(theirs)
@@ -262,7 +282,7 @@ def _same_gradients(result: Any, expected: Any, translate: Translation, info: An
     given = labtorch.autograd.grad(
         [root for root, _ in roots],
         [leaf for _, leaf in leaves],
-        [labtorch.from_numpy(each.resolve_conj().numpy()) for each in cotangents],
+        [labtorch.from_numpy(c.resolve_conj().numpy()).to(translate.device) for c in cotangents],
         allow_unused=True,
     )
     for i, (mine, want) in enumerate(zip(given, wanted)):
@@ -273,14 +293,14 @@ def _same_gradients(result: Any, expected: Any, translate: Translation, info: An
             _same(mine, want, info, f"gradient {i}")
 
 
-def errors(info: Any) -> list[str]:
+def errors(info: Any, device: str = "cpu") -> list[str]:
     """Calls that PyTorch refuses: labtorch refuses them with an exception of the same type."""
     found = []
     if info.error_inputs_func is None:
         return found
     for i, error in enumerate(info.error_inputs("cpu")):
         sample, of = error.sample_input, next(spellings(info))[1]
-        translate = Translation()
+        translate = Translation(device)
         try:
             args = translate([sample.input, *sample.args])
             kwargs = translate(dict(sample.kwargs))

@@ -5,8 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-import numpy as np
-
+from labtorch.backend.arrays import namespace
 from labtorch.engine.apply import apply
 from labtorch.engine.composite import composite
 from labtorch.engine.inplace import apply_inplace
@@ -157,7 +156,7 @@ def rrelu(
     if not training:
         return leaky_relu(input, (lower + upper) / 2, inplace)
     drawn = random.rand_like(input)._array * (upper - lower) + lower
-    mask = np.where(input._array >= 0, 1, drawn).astype(input._array.dtype)
+    mask = namespace(drawn).where(input._array >= 0, 1, drawn).astype(input._array.dtype)
     return applied(activation.dropout, inplace, input, wrap(mask))
 
 
@@ -216,14 +215,16 @@ def gumbel_softmax(
     logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1
 ) -> Tensor:
     """A sample of a relaxed categorical distribution (Jang et al., 2017); one-hot with `hard`."""
-    noise = random._stream(None).gumbel(size=logits._array.shape).astype(logits._array.dtype)
+    noise = random.stream_like(logits._array).gumbel(size=logits._array.shape)
+    noise = noise.astype(logits._array.dtype)
     soft = functions.softmax((logits + wrap(noise)) / tau, dim)
     if not hard:
         return soft
-    chosen = np.zeros_like(soft._array)
-    best = np.expand_dims(soft._array.argmax(dim), dim)
-    np.put_along_axis(chosen, best, 1, dim)
-    return wrap(chosen) - soft.detach() + soft
+    lib, array = namespace(soft._array), soft._array
+    best = lib.expand_dims(array.argmax(dim), dim)
+    places = lib.expand_dims(lib.arange(array.shape[dim]), tuple(range(1, array.ndim)))
+    chosen = lib.moveaxis(places, 0, dim) == best
+    return wrap(chosen.astype(array.dtype)) - soft.detach() + soft
 
 
 def _inplace(function: Any) -> Any:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
+from labtorch.backend.arrays import namespace, on_device_of
 from labtorch.engine.apply import apply
 from labtorch.engine.composite import composite
 from labtorch.engine.variable import wrap
@@ -37,25 +40,46 @@ def embedding_bag(
         if not -len(weight) <= padding_idx < len(weight):
             raise RuntimeError("padding_idx must be within the number of embeddings")
         padding_idx %= len(weight)
+    if input.ndim == 2:
+        taken = embedding(input, weight, padding_idx, max_norm, norm_type, scale_grad_by_freq)
+        return _of_rows(input, taken, mode, per_sample_weights, padding_idx)
     places = functions.reshape(input, (-1,))
     rows = embedding(places, weight, padding_idx, max_norm, norm_type, scale_grad_by_freq)
     if per_sample_weights is not None:
         rows = rows * functions.reshape(per_sample_weights, (-1, 1))
-    bag = np.repeat(np.arange(len(starts)), ends - starts)
-    kept = np.arange(starts[0], starts[0] + len(bag)) if len(starts) else bag
+    lib = namespace(places._array)
+    bag = on_device_of(np.repeat(np.arange(len(starts)), ends - starts), places._array)
+    kept = lib.arange(starts[0], starts[0] + len(bag)) if len(starts) else bag
     if padding_idx is not None:
         there = places._array[kept] != padding_idx
         bag, kept = bag[there], kept[there]
     rows = apply(indexing.index_select, (rows, 0, wrap(kept)))
-    count = np.bincount(bag, minlength=len(starts))
-    empty = wrap(np.zeros((len(starts), weight.shape[1]), weight._array.dtype))
+    count = lib.bincount(bag, minlength=len(starts))
+    empty = wrap(lib.zeros((len(starts), weight.shape[1]), weight._array.dtype))
     if mode == "max":
-        index = wrap(np.broadcast_to(bag[:, None], (len(bag), weight.shape[1])))
+        index = wrap(lib.broadcast_to(bag[:, None], (len(bag), weight.shape[1])))
         return arranging.scatter_reduce(empty, 0, index, rows, "amax", include_self=False)
     total = arranging.index_add(empty, 0, wrap(bag), rows)
     if mode == "sum":
         return total
-    return arithmetic.div(total, wrap(np.maximum(count, 1)[:, None].astype(weight._array.dtype)))
+    return arithmetic.div(total, wrap(lib.maximum(count, 1)[:, None].astype(weight._array.dtype)))
+
+
+def _of_rows(
+    input: Tensor, taken: Tensor, mode: str, scales: Tensor | None, padding_idx: int | None
+) -> Tensor:
+    """The bags of a 2-d input, all of one length, from what they take of the table (B, L, D)."""
+    if scales is not None:
+        taken = taken * scales.unsqueeze(-1)
+    if padding_idx is None and input.shape[1]:
+        return taken.amax(1) if mode == "max" else taken.sum(1) if mode == "sum" else taken.mean(1)
+    kept = (input != (-1 if padding_idx is None else padding_idx)).unsqueeze(-1)
+    if mode == "max":
+        low = arithmetic.where(kept, taken, -math.inf)
+        some = kept.any(1)
+        return arithmetic.where(some, low.amax(1), 0.0) if input.shape[1] else taken.sum(1)
+    total = arithmetic.where(kept, taken, 0.0).sum(1)
+    return total if mode == "sum" else total / arithmetic.clamp(kept.sum(1), 1)
 
 
 def _bounds(
@@ -66,7 +90,7 @@ def _bounds(
     per_sample_weights: Tensor | None,
     include_last_offset: bool,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Where each bag begins and ends in the flat input; PyTorch's refusals."""
+    """Where each bag begins and ends in the flat input, on the CPU; PyTorch's refusals."""
     if per_sample_weights is not None and per_sample_weights.shape != input.shape:
         raise ValueError(
             f"embedding_bag: If per_sample_weights ({list(per_sample_weights.shape)}) is not None, "
@@ -97,7 +121,7 @@ def _bounds(
         raise ValueError("offsets has to be a 1D Tensor but got None")
     if offsets.ndim != 1:
         raise ValueError("offsets has to be a 1D Tensor")
-    array, n = offsets._array, input.numel()
+    array, n = offsets.cpu()._array, input.numel()
     if array.size and array[0] != 0:
         raise RuntimeError(
             "offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from "

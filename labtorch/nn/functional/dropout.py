@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 
+from labtorch.backend.arrays import namespace
 from labtorch.engine.composite import composite
 from labtorch.engine.variable import wrap
 from labtorch.nn.functional.activation import applied
@@ -23,8 +24,8 @@ def drawn_mask(size: tuple, p: float, like: Tensor) -> Tensor:
     """1 / (1 - p) with probability 1 - p, else 0."""
     dtype = like._array.dtype
     if p == 1.0:
-        return wrap(np.zeros(size, dtype))
-    drawn = random._stream(None).random(size, dtype=np.float32)
+        return wrap(namespace(like._array).zeros(size, dtype))
+    drawn = random.stream_like(like._array).random(size, dtype=np.float32)
     return wrap((drawn >= p).astype(dtype) * dtype.type(1 / (1 - p)))
 
 
@@ -92,7 +93,7 @@ def _alpha_dropout(input: Tensor, p: float, training: bool, inplace: bool, size:
     if p == 1.0:
         return input * 0.0
     low = -activation.SELU_ALPHA * activation.SELU_SCALE
-    kept = (random._stream(None).random(size) >= p).astype(input._array.dtype)
+    kept = (random.stream_like(input._array).random(size) >= p).astype(input._array.dtype)
     a = ((1 - p) * (1 + p * low * low)) ** -0.5
     offset = (1 - kept) * (a * low) - a * low * p
     return input * wrap(kept * a) + wrap(offset.astype(input._array.dtype))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-
+from labtorch.backend.arrays import namespace
 from labtorch.engine.apply import apply
 from labtorch.engine.composite import composite
 from labtorch.ops import indexing
@@ -45,9 +44,9 @@ def embedding(
 
 def _renormalize(weight: Tensor, input: Tensor, max_norm: float, norm_type: float) -> None:
     """Shorten, in place, the rows that are looked up and longer than `max_norm`."""
-    rows = np.unique(input._array)
+    rows = namespace(input._array).unique(input._array)
     table = weight._array
-    norms = (np.abs(table[rows]) ** norm_type).sum(1) ** (1 / norm_type)
+    norms = (abs(table[rows]) ** norm_type).sum(1) ** (1 / norm_type)
     long = norms > max_norm
     if long.any():
         table[rows[long]] *= (max_norm / (norms[long] + 1e-7))[:, None].astype(table.dtype)

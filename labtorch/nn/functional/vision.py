@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from labtorch.backend.arrays import namespace, on_device_of
 from labtorch.engine.apply import apply
 from labtorch.engine.composite import composite
 from labtorch.engine.variable import wrap
@@ -210,7 +211,7 @@ def affine_grid(theta: Tensor, size: Any, align_corners: bool | None = None) -> 
         axes.append(np.linspace(-ends, ends, m) if m > 1 else np.zeros(1))
     grids = np.meshgrid(*axes, indexing="ij")
     points = np.stack([*grids[::-1], np.ones(spatial)], -1).reshape(1, -1, n + 1)
-    base = wrap(points.astype(theta._array.dtype))
+    base = wrap(on_device_of(points.astype(theta._array.dtype), theta._array))
     return functions.reshape(base @ theta.mT, (size[0], *spatial, n))
 
 
@@ -229,7 +230,7 @@ def grid_sample(
     """
     _check_grid(input, grid, mode, padding_mode)
     spatial = tuple(input.shape[2:])
-    n = len(spatial)
+    n, lib = len(spatial), namespace(input._array)
     places = []
     for i, m in enumerate(spatial):  # the last coordinate of the grid is the first dimension
         x = grid[..., n - 1 - i]
@@ -240,20 +241,22 @@ def grid_sample(
     flat = functions.reshape(input, (*input.shape[:2], -1))
     total: Any = None
     for offsets in itertools.product(TAPS[mode], repeat=n):
-        index, weight, valid = 0, None, True
+        index: Any = 0
+        weight: Any = None
+        valid: Any = True
         for x, m, offset in zip(places, spatial, offsets):
-            low = np.rint(x._array) if mode == "nearest" else np.floor(x._array)
+            low = lib.rint(x._array) if mode == "nearest" else lib.floor(x._array)
             at = low + offset
             if mode != "nearest":
                 apart = arithmetic.abs(x - wrap(at))
                 part = 1 - apart if mode == "bilinear" else _cubic(apart)
                 weight = part if weight is None else weight * part
             if mode == "bicubic":  # the border is that of each pixel, not of the point
-                at = np.rint(_inside(wrap(at), m, padding_mode, bool(align_corners))._array)
+                at = lib.rint(_inside(wrap(at), m, padding_mode, bool(align_corners))._array)
             valid = valid & (at >= 0) & (at < m)
-            index = index * m + np.nan_to_num(at).clip(0, m - 1).astype(np.int64)
+            index = index * m + lib.nan_to_num(at).clip(0, m - 1).astype(np.int64)
         picked = _gather_points(flat, index)
-        picked = picked * wrap(np.asarray(valid)[:, None].astype(input._array.dtype))
+        picked = picked * wrap(valid[:, None].astype(input._array.dtype))
         if weight is not None:
             picked = picked * shape.unsqueeze(weight, 1)
         total = picked if total is None else total + picked
@@ -275,8 +278,9 @@ def _gather_points(flat: Tensor, index: Any) -> Tensor:
     from labtorch.ops import indexing
 
     n, channels = flat.shape[:2]
-    rows = np.broadcast_to(index.reshape(n, 1, -1), (n, channels, index[0].size))
-    found = indexing.gather(flat, 2, wrap(np.ascontiguousarray(rows)))
+    lib = namespace(index)
+    rows = lib.broadcast_to(index.reshape(n, 1, -1), (n, channels, index[0].size))
+    found = indexing.gather(flat, 2, wrap(lib.ascontiguousarray(rows)))
     return functions.reshape(found, (n, channels, *index.shape[1:]))
 
 
@@ -290,7 +294,7 @@ def _inside(x: Tensor, m: int, padding_mode: str, align_corners: bool) -> Tensor
         if span == 0:
             return x * 0
         away = arithmetic.abs(x - low)
-        turns = np.floor(away._array / span)
+        turns = namespace(away._array).floor(away._array / span)
         rest = away - wrap((turns * span).astype(away._array.dtype))
         even = wrap(turns % 2 == 0)
         x = arithmetic.where(even, rest + low, high - rest)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from labtorch.backend.arrays import namespace
 from labtorch.engine.variable import wrap
 from labtorch.tensor.tensor import Tensor
 
@@ -27,30 +28,33 @@ def get_total_norm(
     norm_type = float(norm_type)
     if not tensors:
         return wrap(np.zeros((), np.float32))
-    norms = np.array(
-        [np.linalg.norm(t._array.ravel(), norm_type) for t in tensors if t._array.size]
-    )
-    total = np.linalg.norm(norms, norm_type) if norms.size else 0.0
-    if error_if_nonfinite and not np.isfinite(total):
+    lib = namespace(tensors[0]._array)
+    norms = [lib.linalg.norm(t._array.ravel(), norm_type) for t in tensors if t._array.size]
+    total = lib.linalg.norm(lib.stack(norms), norm_type) if norms else lib.zeros(())
+    if error_if_nonfinite and not lib.isfinite(total):
         raise RuntimeError(
             f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, "
             "so it cannot be clipped. To disable this error and scale the gradients by the "
             "non-finite norm anyway, set `error_if_nonfinite=False`"
         )
-    return wrap(np.asarray(total, tensors[0]._array.dtype))
+    return wrap(lib.asarray(total, tensors[0]._array.dtype))
 
 
 def clip_grads_with_norm_(
     parameters: Any, max_norm: float, total_norm: Tensor, foreach: bool | None = None
 ) -> None:
     """Scale the gradients so that `total_norm` becomes at most `max_norm`."""
-    scale = float(max_norm) / (total_norm.item() + 1e-6)
-    if scale >= 1.0:  # a NaN goes on: it is to be seen in the gradients
-        return
+    total: Any = total_norm._array
+    if isinstance(total, np.ndarray):
+        scale = np.asarray(float(max_norm) / (total.item() + 1e-6))
+        if scale >= 1.0:  # a NaN goes on: it is to be seen in the gradients
+            return
+    else:  # without waiting for the GPU to tell the norm
+        scale = namespace(total).minimum(float(max_norm) / (total + 1e-6), 1)
     for parameter in _listed(parameters):
         gradient = parameter._grad
         if gradient is not None:
-            gradient._array *= gradient._array.dtype.type(scale)
+            gradient._array *= scale.astype(gradient._array.dtype)
             gradient.version().written("clip_grad_")
 
 
@@ -88,7 +92,8 @@ def clip_grad_value_(parameters: Any, clip_value: float, foreach: bool | None = 
     """Bound every element of the gradients by `clip_value` in absolute value."""
     bound = float(clip_value)
     for parameter in _gradients(_listed(parameters)):
-        np.clip(parameter._array, -bound, bound, out=parameter._array)
+        array = parameter._array
+        namespace(array).clip(array, -bound, bound, out=array)
         parameter.version().written("clip_grad_")
 
 

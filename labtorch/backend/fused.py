@@ -1,0 +1,59 @@
+"""One text, two ways to run: array code on NumPy, one kernel on a GPU.
+
+A chain of elementwise functions reads and writes memory once per function. On NumPy that is the way
+to compute; on a GPU, `cupy.fuse` traces the same text and compiles it to one kernel.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from numpy import ndarray
+
+enabled = os.environ.get("LABTORCH_FUSE", "1") != "0"
+
+
+def fused(function: Callable) -> Callable:
+    """One kernel on a GPU, of a function that is elementwise: broadcasting, ufuncs, no branches on
+    values, no keyword arguments. It finds its library with `namespace`.
+
+    Numbers are computed outside and handed in: where two Python numbers meet inside, CuPy works in
+    half precision. Where CuPy cannot fuse it, the function runs as it stands, and a warning says
+    so once.
+    """
+    kernel: Any = None
+
+    @functools.wraps(function)
+    def call(*args: Any) -> Any:
+        nonlocal kernel
+        if args[0].__class__ is ndarray:
+            return function(*args)
+        cupy = sys.modules.get("cupy")
+        fuse = getattr(cupy, "fuse", None)  # a stand-in may have none
+        if fuse is None or not enabled or kernel is False:
+            return function(*args)
+        if not any(isinstance(each, cupy.ndarray) for each in args):  # type: ignore[union-attr]
+            return function(*args)
+        if kernel is None:
+            kernel = fuse(kernel_name=f"labtorch_{function.__name__.strip('_')}")(function)
+        try:
+            return kernel(*args)
+        except (TypeError, NotImplementedError, AttributeError, _compile_error(cupy)) as error:
+            result = function(*args)  # an error of the arguments is raised here, as ever
+            kernel = False
+            warnings.warn(
+                f"{function.__name__} runs unfused on the GPU: CuPy could not fuse it ({error})",
+                stacklevel=2,
+            )
+            return result
+
+    return call
+
+
+def _compile_error(cupy: Any) -> type[Exception]:
+    return cupy.cuda.compiler.CompileException
