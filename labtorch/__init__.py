@@ -168,6 +168,7 @@ else:
         "datasets",
         "distributed",
         "distributions",
+        "multiprocessing",
         "observe",
         "onnx",
         "profiler",

@@ -88,8 +88,16 @@ def test_the_readmes_tour_runs(tmp_path):
     before, after = tour.split("from labtorch import observe")
     script = tmp_path / "tour.py"  # in a file, so that nodes can name their source lines
     script.write_text(f"{before}\npanel.wait(60)\nfrom labtorch import observe{after}")
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, cwd=ROOT)
+    path = os.pathsep.join([f"{ROOT}", f"{ROOT / 'widgets'}", os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, script],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,  # it writes a file
+        env=os.environ | {"PYTHONPATH": path},
+    )
     assert done.returncode == 0, done.stderr
+    assert (tmp_path / "model.onnx").exists()
 
 
 def test_the_readmes_op_is_declared_as_it_says():

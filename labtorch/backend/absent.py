@@ -8,10 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 _DENSE = "all tensors are dense here; indices and values can be two tensors"
-_SPAWN = (
-    "MPI starts ranks: mpiexec -n 2 python program.py; Python's own multiprocessing starts other "
-    "processes"
-)
 _EAGER = "no graph is traced here: a model's .qconfig, prepare() and convert() do it (eager mode)"
 HINTS = {
     "sparse": _DENSE,
@@ -20,9 +16,9 @@ HINTS = {
     "spmm": "all tensors are dense here: torch.mm",
     "nested": "tensors of one nn.utils.rnn.pad_sequence and a mask do it here",
     "hub": "build the model in Python and give its load_state_dict() the weights",
-    "multiprocessing": _SPAWN,
     "fx": "labtorch.observe.record() holds the graph of what ran",
-    "export": "labtorch.observe.record() holds the graph of what ran",
+    "export": "torch.onnx.export writes models for other runtimes; labtorch.observe.record() holds "
+    "the graph of what ran",
     "quantization.QConfigMapping": _EAGER,
     "quantization.get_default_qconfig_mapping": _EAGER,
     "quantization.get_default_qat_qconfig_mapping": _EAGER,

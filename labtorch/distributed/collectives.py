@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from labtorch.backend.arrays import namespace
 from labtorch.distributed import mpi
-from labtorch.distributed.buffers import buffer, fill
+from labtorch.distributed.buffers import buffer, checked, fill
 from labtorch.distributed.groups import ProcessGroup, ReduceOp, chosen
 from labtorch.distributed.work import Work
 from labtorch.tensor.tensor import Tensor
@@ -64,8 +65,8 @@ def _kind(tensor: Tensor) -> str:
     return f"{str(tensor.dtype).rpartition('.')[2]} {list(tensor.shape)}"
 
 
-def _reducible(numbers: np.ndarray, op: str, what: str) -> np.ndarray:
-    """Numbers of a kind that MPI can compute with."""
+def _reducible(numbers: Any, op: str, what: str) -> Any:
+    """Numbers of a kind that MPI and NCCL can compute with."""
     if op not in OPERATIONS:
         raise ValueError(f"{what}: op is one of ReduceOp's {', '.join(sorted(OPERATIONS))}: {op!r}")
     kind = numbers.dtype.kind
@@ -78,23 +79,24 @@ def _reducible(numbers: np.ndarray, op: str, what: str) -> np.ndarray:
     return numbers.astype(np.float32) if numbers.dtype == np.float16 else numbers
 
 
-def _reduced(numbers: np.ndarray, op: str, size: int) -> np.ndarray:
+def _reduced(numbers: Any, op: str, size: int) -> Any:
     """The mean of a sum, where it was asked for."""
     if op == "AVG":
-        divide = np.floor_divide if numbers.dtype.kind in "iu" else np.divide
+        xp = namespace(numbers)
+        divide = xp.floor_divide if numbers.dtype.kind in "iu" else xp.divide
         divide(numbers, size, out=numbers)
     return numbers
 
 
-def _several(tensors: Any, like: Tensor, n: int, what: str, argument: str) -> list[np.ndarray]:
-    """The buffers of a list of tensors, one for each rank, of the shape and dtype of `like`."""
+def _several(tensors: Any, like: Tensor, n: int, what: str, argument: str) -> list[Tensor]:
+    """A list of tensors, one for each rank, of the shape and dtype of `like`."""
     if not isinstance(tensors, (list, tuple)) or len(tensors) != n:
         raise ValueError(f"{what}: {argument} needs one tensor for each of the {n} ranks")
     for each in tensors:
         if not isinstance(each, Tensor) or _kind(each) != _kind(like):
             other = _kind(each) if isinstance(each, Tensor) else type(each).__name__
             raise ValueError(f"{what}: {argument} holds {other} beside a tensor {_kind(like)}")
-    return [buffer(each, what) for each in tensors]
+    return list(tensors)
 
 
 # ---------------------------------------------------------------- all get the same
@@ -103,13 +105,12 @@ def all_reduce(
 ) -> Work | None:
     r"""Replace `tensor` on every rank by the sum (or `op`) over the ranks, y = \sum_r x_r."""
     group = chosen(group, "all_reduce")
-    given = buffer(tensor, "all_reduce")
-    numbers = _reducible(given, op, "all_reduce")
-    MPI = mpi.library()
+    carrier = group.carrier(checked(tensor, "all_reduce"), op)
+    numbers = _reducible(carrier.own(tensor._array), op, "all_reduce")
     return _run(
         group,
         "all_reduce",
-        lambda: group.comm.Iallreduce(MPI.IN_PLACE, numbers, mpi.operation(op)),
+        lambda: carrier.all_reduce(numbers, op),
         lambda _: fill(tensor, _reduced(numbers, op, group.size()), "all_reduce"),
         async_op,
         (_kind(tensor), op),
@@ -127,9 +128,9 @@ def reduce(
     """As `all_reduce`, but only rank `dst` gets the result; the others keep what they have."""
     group = chosen(group, "reduce")
     root = _root(group, dst, group_dst, "dst")
-    given = buffer(tensor, "reduce")
-    numbers = _reducible(given, op, "reduce")
-    result = np.empty_like(numbers)
+    carrier = group.carrier(checked(tensor, "reduce"), op)
+    numbers = _reducible(carrier.own(tensor._array), op, "reduce")
+    result = carrier.zeros(numbers.shape, numbers.dtype)
 
     def finish(_: Any) -> None:
         if group.rank() == root:
@@ -138,7 +139,7 @@ def reduce(
     return _run(
         group,
         "reduce",
-        lambda: group.comm.Ireduce(numbers, result, mpi.operation(op), root),
+        lambda: carrier.reduce(numbers, result, op, root),
         finish,
         async_op,
         (_kind(tensor), op, f"dst={root}"),
@@ -155,7 +156,8 @@ def broadcast(
     """Give `tensor` on every rank the numbers that it has on rank `src`."""
     group = chosen(group, "broadcast")
     root = _root(group, src, group_src, "src")
-    numbers = buffer(tensor, "broadcast")
+    carrier = group.carrier(checked(tensor, "broadcast"))
+    numbers = carrier.own(tensor._array)
 
     def finish(_: Any) -> None:
         if group.rank() != root:
@@ -164,7 +166,7 @@ def broadcast(
     return _run(
         group,
         "broadcast",
-        lambda: group.comm.Ibcast(mpi.bytes_of(numbers), root),
+        lambda: carrier.broadcast(numbers, root),
         finish,
         async_op,
         (_kind(tensor), f"src={root}"),
@@ -187,9 +189,10 @@ def all_gather(
 ) -> Work | None:
     """Fill `tensor_list` on every rank with the tensors of all ranks, in their order."""
     group = chosen(group, "all_gather")
-    numbers = buffer(tensor, "all_gather")
+    carrier = group.carrier(checked(tensor, "all_gather"))
     _several(tensor_list, tensor, group.size(), "all_gather", "tensor_list")
-    every = np.empty((group.size(), *numbers.shape), numbers.dtype)
+    numbers = carrier.own(tensor._array)
+    every = carrier.zeros((group.size(), *numbers.shape), numbers.dtype)
 
     def finish(_: Any) -> None:
         for each, row in zip(tensor_list, every):
@@ -198,7 +201,7 @@ def all_gather(
     return _run(
         group,
         "all_gather",
-        lambda: group.comm.Iallgather(mpi.bytes_of(numbers), mpi.bytes_of(every)),
+        lambda: carrier.all_gather(numbers, every),
         finish,
         async_op,
         (_kind(tensor),),
@@ -210,8 +213,9 @@ def all_gather_into_tensor(
 ) -> Work | None:
     """As `all_gather`, into one tensor: the ranks' tensors joined or stacked along dimension 0."""
     group = chosen(group, "all_gather_into_tensor")
-    numbers = buffer(input_tensor, "all_gather_into_tensor", "input_tensor")
-    every = buffer(output_tensor, "all_gather_into_tensor", "output_tensor")
+    checked(output_tensor, "all_gather_into_tensor", "output_tensor")
+    carrier = group.carrier(checked(input_tensor, "all_gather_into_tensor", "input_tensor"))
+    numbers, every = carrier.own(input_tensor._array), carrier.own(output_tensor._array)
     if every.size != group.size() * numbers.size or every.dtype != numbers.dtype:
         raise ValueError(
             f"all_gather_into_tensor: an output {_kind(output_tensor)} does not hold "
@@ -220,7 +224,7 @@ def all_gather_into_tensor(
     return _run(
         group,
         "all_gather_into_tensor",
-        lambda: group.comm.Iallgather(mpi.bytes_of(numbers), mpi.bytes_of(every)),
+        lambda: carrier.all_gather(numbers, every),
         lambda _: fill(output_tensor, every, "all_gather_into_tensor"),
         async_op,
         (_kind(input_tensor),),
@@ -276,7 +280,7 @@ def scatter(
     numbers = buffer(tensor, "scatter")
     if here:
         given = _several(scatter_list, tensor, group.size(), "scatter", "scatter_list")
-        every = np.stack(given)
+        every = np.stack([buffer(each, "scatter") for each in given])
     elif scatter_list:
         raise ValueError("Argument ``scatter_list`` must NOT be specified on non-source ranks.")
     else:
@@ -301,9 +305,17 @@ def reduce_scatter(
 ) -> Work | None:
     r"""Give rank r the sum (or `op`) over the ranks of their r-th tensor."""
     group = chosen(group, "reduce_scatter")
-    buffer(output, "reduce_scatter", "output")
-    given = _several(input_list, output, group.size(), "reduce_scatter", "input_list")
-    return _reduce_scatter(output, np.stack(given), op, group, async_op, "reduce_scatter")
+    _several(
+        input_list,
+        checked(output, "reduce_scatter", "output"),
+        group.size(),
+        "reduce_scatter",
+        "input_list",
+    )
+    carrier = group.carrier(output, op)
+    given = [carrier.own(each._array) for each in input_list]
+    numbers = namespace(given[0]).stack(given)
+    return _reduce_scatter(carrier, output, numbers, op, group, async_op, "reduce_scatter")
 
 
 def reduce_scatter_tensor(
@@ -315,24 +327,32 @@ def reduce_scatter_tensor(
 ) -> Work | None:
     """As `reduce_scatter`, of one tensor that holds the parts of all ranks along dimension 0."""
     group = chosen(group, "reduce_scatter_tensor")
-    given = buffer(input, "reduce_scatter_tensor", "input")
+    checked(output, "reduce_scatter_tensor", "output")
+    carrier = group.carrier(checked(input, "reduce_scatter_tensor", "input"), op)
+    given = carrier.own(input._array)
     if given.size != group.size() * output.numel() or input.dtype != output.dtype:
         raise ValueError(
             f"reduce_scatter_tensor: an input {_kind(input)} does not hold {group.size()} "
             f"outputs {_kind(output)}"
         )
-    return _reduce_scatter(output, given, op, group, async_op, "reduce_scatter_tensor")
+    return _reduce_scatter(carrier, output, given, op, group, async_op, "reduce_scatter_tensor")
 
 
 def _reduce_scatter(
-    output: Tensor, given: np.ndarray, op: str, group: ProcessGroup, async_op: bool, what: str
+    carrier: Any,
+    output: Tensor,
+    given: Any,
+    op: str,
+    group: ProcessGroup,
+    async_op: bool,
+    what: str,
 ) -> Work | None:
     numbers = _reducible(given, op, what)
-    result = np.empty(output.numel(), numbers.dtype)
+    result = carrier.zeros(output.numel(), numbers.dtype)
     return _run(
         group,
         what,
-        lambda: group.comm.Ireduce_scatter_block(numbers, result, mpi.operation(op)),
+        lambda: carrier.reduce_scatter(numbers, result, op),
         lambda _: fill(output, _reduced(result, op, group.size()), what),
         async_op,
         (_kind(output), op),

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from labtorch.backend import threads
-from labtorch.distributed import endings, launched, mpi
+from labtorch.backend import devices, threads
+from labtorch.distributed import carriers, endings, launched, mpi
 
 BACKENDS = ("mpi", "gloo", "nccl")
 TIMEOUT = timedelta(minutes=30)
@@ -28,6 +28,8 @@ class ProcessGroup:
 
     def __init__(self, world: mpi.World, comm: Any, ranks: Sequence[int]) -> None:
         self.world, self.comm, self.ranks = world, comm, tuple(ranks)
+        self.host = carriers.Host(comm)
+        self._gpus: dict[devices.device, carriers.GPU | None] = {}
 
     def rank(self) -> int:
         """The place of this process in the group."""
@@ -44,6 +46,26 @@ class ProcessGroup:
         if rank not in self.ranks:
             raise ValueError(f"{argument}={rank} is not in the group, which has ranks {self.ranks}")
         return self.ranks.index(rank)
+
+    def carrier(self, tensor: Any, op: str = "SUM") -> Any:
+        """What carries the numbers of `tensor`: NCCL, if it can, else MPI."""
+        if not (_state.nccl and tensor.is_cuda and carriers.suits(tensor._array.dtype, op)):
+            return self.host
+        if tensor.device not in self._gpus:
+            self._gpus[tensor.device] = self._by_nccl(tensor.device)
+        return self._gpus[tensor.device] or self.host
+
+    def _by_nccl(self, device: devices.device) -> carriers.GPU | None:
+        """Meet to use NCCL, where every rank has it and a GPU of its own."""
+        from labtorch.distributed.objects import exchanged
+
+        nccl = carriers.nccl()
+        first = nccl is not None and self.rank() == 0
+        mine = nccl is not None, carriers.whereabouts(device), first and nccl.get_unique_id()
+        have, places, secrets = zip(*exchanged(self, mine, "init_process_group"))
+        if not all(have) or len(set(places)) < self.size():
+            return None
+        return carriers.GPU(self.size(), self.rank(), secrets[0], device)
 
     def wait(self, request: Any, what: str, timeout: float | None = None) -> Any:
         return self.world.wait(request, what, timeout)
@@ -64,6 +86,7 @@ class _State:
         self.group: ProcessGroup | None = None
         self.ending: endings.InAScript | None = None
         self.backend = "mpi"
+        self.nccl = False  # for tensors on a GPU
 
 
 _state = _State()
@@ -94,8 +117,8 @@ is_gloo_available = is_mpi_available  # programs for Gloo run on MPI here
 
 
 def is_nccl_available() -> bool:
-    """False: collectives of tensors on a GPU go through the computer's memory, and MPI."""
-    return False
+    """Is there a GPU, and CuPy with NCCL?"""
+    return carriers.nccl() is not None
 
 
 def is_torchelastic_launched() -> bool:
@@ -140,7 +163,7 @@ def get_world_size(group: Any = None) -> int:
 
 
 def get_backend(group: Any = None) -> str:
-    """The backend that was asked for; MPI carries all of them."""
+    """The backend that was asked for."""
     chosen(group, "get_backend")
     return _state.backend
 
@@ -173,7 +196,8 @@ def init_process_group(
 
     MPI has started them and knows their number and their ranks; `world_size` and `rank`, or
     WORLD_SIZE and RANK in the environment, must agree with it. Every backend ("mpi", "gloo",
-    "nccl") is carried by MPI; tensors on a GPU are sent through the computer's memory.
+    "nccl") is carried by MPI. With "nccl", or none given, tensors on a GPU are sent by NCCL, where
+    each rank has a GPU of its own (`cuda.set_device(rank)`); else through the computer's memory.
     `init_method` and `store` are for launchers other than MPI's, and are not used.
 
     Raises RuntimeError where mpi4py or MPI is missing, and where MPI started another number of
@@ -188,7 +212,7 @@ def init_process_group(
     _agree(world_size if world_size > 0 else launched.claimed("WORLD_SIZE"), rank)
     world = mpi.World(seconds)
     _share_processors()
-    _state.backend = name
+    _state.backend, _state.nccl = name, backend is None or name == "nccl"
     _state.group = GroupMember.WORLD = ProcessGroup(world, world.comm, range(world.size))
     _state.ending = endings.watched(world)
     atexit.register(_state.ending.farewell)

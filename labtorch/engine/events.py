@@ -33,6 +33,8 @@ class Call:
 class Watcher:
     """Hears everything and does nothing: override what you want to hear."""
 
+    follows_writes = False  # should writes that no gradient flows through be op calls, too?
+
     def op_begun(self, call: Call) -> None: ...
     def op_ended(self, call: Call, outputs: tuple[Variable, ...]) -> None: ...
     def op_failed(self, call: Call, error: Exception) -> None: ...
@@ -93,6 +95,11 @@ def op_ended(thread: Thread, call: Call, outputs: tuple[Variable, ...]) -> None:
 
 def op_failed(thread: Thread, call: Call, error: Exception) -> None:
     emit(thread, "op_failed", call, error)
+
+
+def writes_are_followed(thread: Thread) -> bool:
+    """Does a watcher want to hear which op computed what is written into a tensor?"""
+    return any(watcher.follows_writes for watcher in thread.watchers)
 
 
 def mutated(thread: Thread, tensor: Variable) -> None:

@@ -45,7 +45,7 @@ PER_ELEMENT = {  # of what the op takes, where it is not one
 UNKNOWN = frozenset(
     """correlate geqrf linalg_eig linalg_eigh linalg_eigvals linalg_eigvalsh linalg_ldl_factor_ex
     linalg_ldl_solve linalg_pinv linalg_svd linalg_svdvals map_dims matrix_exp resample
-    window_spread""".split()
+    sort_order window_spread""".split()
 )
 
 

@@ -455,7 +455,10 @@ class Surface:
         while (job := self._job) is not None and perf_counter() < deadline:
             if self.recording.idle:  # the job may wait for this very thread
                 self.recording.attend()
-            job.join(0.01)
+            if job.ident is None:  # another thread is about to start it
+                sleep(0.001)
+            else:
+                job.join(0.01)
 
     def _begin(self, grid: Grid | None) -> None:
         """Start a job for `grid`, unless one is under way for it; one for another gives way."""

@@ -101,6 +101,17 @@ def _along(values: Any, axis: int, ndim: int) -> Any:
     return values.reshape((-1,) + (1,) * (ndim - 1 - axis))
 
 
+@dataclass(frozen=True, eq=False)
+class OnFloats:
+    """An op as a function of one array of floats, its other arguments given."""
+
+    op: Op
+    rest: tuple = ()
+
+    def __call__(self, array: Any) -> Any:
+        return self.op.forward(array, *self.rest)
+
+
 @op(r"q = \operatorname{clamp}(\lfloor x / s \rceil + z,\; q_{\min},\; q_{\max})")
 def quantize(input, grid):
     """The codes of x on a grid."""

@@ -240,6 +240,16 @@ argmax = _arg("max")
 argmin = _arg("min")
 
 
+@op(r"y = \text{the places that sort } x")
+def sort_order(input, dim, descending=False):
+    """Equal elements keep their order."""
+    lib = namespace(input)
+    if not descending:
+        return lib.argsort(input, axis=dim, kind="stable")
+    back = lib.flip(lib.argsort(lib.flip(input, dim), axis=dim, kind="stable"), dim)
+    return lib.ascontiguousarray(input.shape[dim] - 1 - back)
+
+
 @public()
 @op(r"y = \bigwedge_i x_i")
 def all(input, dim=None, keepdim=False):

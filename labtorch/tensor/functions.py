@@ -464,16 +464,9 @@ def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = 
     """The elements along `dim` in order, and where they were."""
     d = reduction.wrap_dim(dim, input.ndim)
     if not input.ndim:
-        return return_type("sort", VALUES)(
-            shape.clone(input), wrap(namespace(input._array).zeros((), np.int64))
-        )
-    array, lib = input._array, namespace(input._array)
-    if descending:  # from the back, so that equal elements keep their order
-        order = lib.flip(lib.argsort(lib.flip(array, d), axis=d, kind="stable"), d)
-        order = array.shape[d] - 1 - order
-    else:
-        order = lib.argsort(array, axis=d, kind="stable")
-    indices = wrap(lib.ascontiguousarray(order))
+        zero = wrap(namespace(input._array).zeros((), np.int64))
+        return return_type("sort", VALUES)(shape.clone(input), zero)
+    indices = apply(reduction.sort_order, (input, d, descending))
     return return_type("sort", VALUES)(indexing.gather(input, d, indices), indices)
 
 
@@ -610,4 +603,5 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
         num_classes = int(array.max()) + 1
     elif array.size and array.max() >= num_classes:
         raise RuntimeError("Class values must be smaller than num_classes.")
-    return wrap(namespace(array).eye(num_classes, dtype=np.int64)[array])
+    classes = wrap(namespace(array).arange(num_classes))
+    return (tensor.unsqueeze(-1) == classes).long()

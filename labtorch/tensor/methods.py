@@ -8,7 +8,7 @@ import numpy as np
 
 from labtorch.backend import dtypes
 from labtorch.backend.arrays import namespace
-from labtorch.engine import errors
+from labtorch.engine import errors, events
 from labtorch.engine.apply import apply
 from labtorch.engine.inplace import apply_inplace, check_writable, former, write
 from labtorch.engine.op import Op
@@ -82,6 +82,8 @@ def _write(self: Tensor, name: str, value: Any) -> Tensor:
     if local.thread.grad_enabled and self._requires_grad:
         check_writable(self, name)
         return apply_inplace(_overwrite, (self, value))
+    if events.writes_are_followed(local.thread):
+        return apply_inplace(_overwrite, (self, value))
     self.version().written(name + "_", errors.user_line())
     self._array[...] = value
     return self
@@ -113,7 +115,8 @@ def copy_(self: Tensor, source: Tensor, non_blocking: bool = False) -> Tensor:
     """Copy the elements of `source`, which broadcasts to this shape, into this tensor."""
     if source.device != self.device:
         source = source.to(self.device, non_blocking=non_blocking)
-    if local.thread.grad_enabled and (self._requires_grad or source._requires_grad):
+    recorded = local.thread.grad_enabled and (self._requires_grad or source._requires_grad)
+    if recorded or events.writes_are_followed(local.thread):
         self[...] = source
         return self
     self.version().written("copy_", errors.user_line())

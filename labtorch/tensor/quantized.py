@@ -32,7 +32,7 @@ from labtorch.ops import (
     resampling,
     shape,
 )
-from labtorch.ops.quantization import Grid
+from labtorch.ops.quantization import Grid, OnFloats
 from labtorch.tensor.creation import tensor
 from labtorch.tensor.tensor import Tensor
 
@@ -459,11 +459,9 @@ def _relu(x: QuantizedTensor) -> QuantizedTensor:
     return _clamped(x, 0.0, None)
 
 
-def through(
-    x: QuantizedTensor, function: Callable[[Any], Any], target: Grid | None = None
-) -> QuantizedTensor:
+def through(x: QuantizedTensor, function: OnFloats, target: Grid | None = None) -> QuantizedTensor:
     """A function of float arrays on codes; the result is on `target`, or on the same grid."""
-    grid = _uniform(getattr(function, "__name__", "function"), x)
+    grid = _uniform(function.op.name, x)
     to = grid if target is None else target
     made = apply(quantization.quantized_through, (x.codes, function, grid, to))
     return QuantizedTensor(made, to)
@@ -544,19 +542,14 @@ def _compared(op: Op, x: Any, y: Any) -> Tensor:
 
 def _by_floats(op: Op, x: QuantizedTensor, *rest: Any) -> QuantizedTensor:
     """An op of floats whose result stays in the range of its input, and so on its grid."""
-
-    def function(array: Any) -> Any:
-        return op.forward(array, *rest)
-
-    function.__name__ = op.name
-    return through(x, function)
+    return through(x, OnFloats(op, rest))
 
 
 def _bounded(op: Op, scale: float, zero_point: int, x: QuantizedTensor) -> QuantizedTensor:
     """A function with a known range, which the grid of its result divides evenly."""
     signed = x.dtype is dtypes.qint8
     grid = Grid(scale, zero_point - 128 if signed else zero_point, x.dtype)
-    return through(x, op.forward, grid)
+    return through(x, OnFloats(op), grid)
 
 
 def _linear(x: Any, weight: Any, bias: Any = None) -> Tensor:

@@ -222,7 +222,7 @@ def nanmean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any
 @public()
 def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
     """How many elements are not 0."""
-    return reduction.sum(wrap(input._array != 0), dim)
+    return reduction.sum(input != 0, dim)
 
 
 @public(out=True)

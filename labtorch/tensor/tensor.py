@@ -549,6 +549,9 @@ class Tensor(Variable):
             check_writable(self, "setitem")
             write(self, apply(indexing.setitem, (former(self), value, index)), "x[...] = y")
             return
+        if thread.watchers and events.writes_are_followed(thread):
+            write(self, apply(indexing.setitem, (former(self), value, index)), "x[...] = y")
+            return
         self.version().written("x[...] = y", errors.user_line())
         try:
             self._array[index] = value._array if isinstance(value, Tensor) else value

@@ -749,6 +749,8 @@ extras = _extras()
 @contextlib.contextmanager
 def installed() -> Iterator[ModuleType]:
     """`import cupy` gives the stand-in until the block ends."""
+    from labtorch.tensor import random
+
     mine = {"cupy": module, "cupyx": extras, "cupy.cuda": module.cuda}
     before = {name: sys.modules.get(name) for name in mine}
     sys.modules.update(mine)
@@ -757,6 +759,7 @@ def installed() -> Iterator[ModuleType]:
     try:
         yield module
     finally:
+        random._of_device.clear()  # the streams of GPUs that are no more
         for name, old in before.items():
             if old is None:
                 sys.modules.pop(name, None)

@@ -317,7 +317,7 @@ def test_assert_close_draws_pytorchs_line(actual, expected, options):
         (lambda t: t.nn.Liner, "is it Linear"),
         (lambda t: t.nn.functional.sofmax, "is it softmax"),
         (lambda t: t.sparse_coo_tensor, "dense"),
-        (lambda t: t.nn.DataParallel, "the model itself"),
+        (lambda t: t.hub, "build the model in Python"),
         (lambda t: t.what_is_this_name, "has no attribute 'what_is_this_name'"),
     ],
 )

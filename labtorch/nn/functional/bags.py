@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from labtorch.backend.arrays import namespace, on_device_of
@@ -38,6 +40,9 @@ def embedding_bag(
         if not -len(weight) <= padding_idx < len(weight):
             raise RuntimeError("padding_idx must be within the number of embeddings")
         padding_idx %= len(weight)
+    if input.ndim == 2:
+        taken = embedding(input, weight, padding_idx, max_norm, norm_type, scale_grad_by_freq)
+        return _of_rows(input, taken, mode, per_sample_weights, padding_idx)
     places = functions.reshape(input, (-1,))
     rows = embedding(places, weight, padding_idx, max_norm, norm_type, scale_grad_by_freq)
     if per_sample_weights is not None:
@@ -58,6 +63,23 @@ def embedding_bag(
     if mode == "sum":
         return total
     return arithmetic.div(total, wrap(lib.maximum(count, 1)[:, None].astype(weight._array.dtype)))
+
+
+def _of_rows(
+    input: Tensor, taken: Tensor, mode: str, scales: Tensor | None, padding_idx: int | None
+) -> Tensor:
+    """The bags of a 2-d input, all of one length, from what they take of the table (B, L, D)."""
+    if scales is not None:
+        taken = taken * scales.unsqueeze(-1)
+    if padding_idx is None and input.shape[1]:
+        return taken.amax(1) if mode == "max" else taken.sum(1) if mode == "sum" else taken.mean(1)
+    kept = (input != (-1 if padding_idx is None else padding_idx)).unsqueeze(-1)
+    if mode == "max":
+        low = arithmetic.where(kept, taken, -math.inf)
+        some = kept.any(1)
+        return arithmetic.where(some, low.amax(1), 0.0) if input.shape[1] else taken.sum(1)
+    total = arithmetic.where(kept, taken, 0.0).sum(1)
+    return total if mode == "sum" else total / arithmetic.clamp(kept.sum(1), 1)
 
 
 def _bounds(

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from labtorch.backend.arrays import add_at, namespace
+from labtorch.backend.arrays import namespace
 from labtorch.engine import errors
 from labtorch.engine.apply import apply
 from labtorch.engine.composite import composite
@@ -19,7 +19,7 @@ from labtorch.engine.variable import wrap
 from labtorch.nn.functional.normalization import pairwise_distance
 from labtorch.ops import activation, arithmetic, indexing, loss, shape
 from labtorch.ops.reduction import sum as sum_along
-from labtorch.tensor import functions
+from labtorch.tensor import arranging, functions
 from labtorch.tensor.tensor import Tensor
 
 
@@ -436,7 +436,7 @@ def multi_margin_loss(
     apart = arithmetic.clamp(margin - indexing.gather(rows, 1, classes) + rows, 0) ** p
     if weight is not None:
         apart = apart * functions.reshape(weight[functions.reshape(classes, (-1,))], (-1, 1))
-    others = wrap(namespace(classes._array).arange(rows.shape[1]) != classes._array)
+    others = wrap(namespace(rows._array).arange(rows.shape[1])) != classes
     losses = arithmetic.where(others, apart, 0.0).sum(1) / rows.shape[1]
     return loss._reduce(losses if input.ndim == 2 else losses.squeeze(0), reduction)
 
@@ -465,16 +465,13 @@ def multilabel_margin_loss(
             f"inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}"
         )
     size = (1, -1) if input.ndim < 2 else tuple(input.shape)
-    rows, named = functions.reshape(input, size), target._array.reshape(size)
-    lib = namespace(named)
-    valid = lib.cumprod(named >= 0, axis=1).astype(bool)
-    place = lib.where(valid, named, 0)
-    times = lib.zeros(named.shape, np.int32)
-    add_at(times, (lib.arange(len(named))[:, None], place), valid.astype(np.int32))
-    chosen = times > 0
-    of_named = indexing.gather(rows, 1, wrap(place))
+    rows, named = functions.reshape(input, size), functions.reshape(target, size)
+    valid = (named >= 0).long().cumprod(1)
+    place = named * valid
+    chosen = arranging.scatter_reduce(valid * 0, 1, place, valid, "amax")
+    of_named = indexing.gather(rows, 1, place)
     apart = arithmetic.clamp(1 - of_named.unsqueeze(2) + rows.unsqueeze(1), 0)
-    pairs = wrap(valid[:, :, None] & ~chosen[:, None, :])
+    pairs = (valid.unsqueeze(2) > 0) & (chosen.unsqueeze(1) == 0)
     losses = arithmetic.where(pairs, apart, 0.0).sum((1, 2)) / rows.shape[1]
     return loss._reduce(losses if input.ndim == 2 else losses.squeeze(0), reduction)
 

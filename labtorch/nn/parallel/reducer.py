@@ -17,6 +17,7 @@ from weakref import ref
 import numpy as np
 
 from labtorch.backend import devices
+from labtorch.backend.arrays import writeable
 from labtorch.distributed import mpi
 from labtorch.distributed.groups import ProcessGroup
 from labtorch.engine.node import Node
@@ -33,12 +34,13 @@ class Bucket:
     sum over ranks, sum(w g) / sum(w) is their weighted mean.
     """
 
-    def __init__(self, parameters: list[Any]) -> None:
-        self.parameters = parameters
+    def __init__(self, parameters: list[Any], carrier: Any) -> None:
+        self.parameters, self.carrier = parameters, carrier
         sizes = [each.numel() for each in parameters]
         self.ends = np.cumsum([0, *sizes]).tolist()
         kind = parameters[0]._array.dtype
-        self.numbers = np.zeros(self.ends[-1] + 1, np.float32 if kind == np.float16 else kind)
+        kind = np.float32 if kind == np.float16 else kind
+        self.numbers = carrier.zeros(self.ends[-1] + 1, kind)
         self.missing: set[int] = set()
         self.request: Any = None
 
@@ -48,42 +50,44 @@ class Bucket:
         self.missing = set(range(len(self.parameters)))
         self.request = None
 
-    def put(self, at: int, gradient: np.ndarray) -> None:
+    def put(self, at: int, gradient: Any) -> None:
         part = self.numbers[self.ends[at] : self.ends[at + 1]]
-        np.multiply(gradient.reshape(-1), self.numbers[-1], out=part)
+        part[...] = self.carrier.own(gradient).reshape(-1)
+        part *= self.numbers[-1]
         self.missing.discard(at)
 
     def put_own(self, at: int) -> None:
         """The gradient that the parameter has already; zero if it has none."""
         own = self.parameters[at]._grad
         if own is not None:
-            self.put(at, devices.move(own._array, devices.CPU))
+            self.put(at, own._array)
         self.missing.discard(at)
 
-    def means(self) -> list[np.ndarray]:
+    def means(self) -> list[Any]:
         """The weighted mean over the ranks of each parameter's gradient."""
-        weight = self.numbers[-1] if self.numbers[-1] else 1
-        self.numbers[:-1] /= weight
+        weight = self.numbers[-1:]
+        self.numbers[:-1] /= weight + (weight == 0)
         return [
             self.numbers[a:b].reshape(each.shape)
             for a, b, each in zip(self.ends, self.ends[1:], self.parameters)
         ]
 
 
-def buckets_of(parameters: Sequence[Any], cap: int) -> list[Bucket]:
-    """Parameters in reverse order, cut by size and by dtype."""
+def buckets_of(parameters: Sequence[Any], cap: int, group: ProcessGroup) -> list[Bucket]:
+    """Parameters in reverse order, cut by size, dtype and device."""
     cut: list[list[Any]] = []
     size, limit = 0, min(FIRST_BUCKET, cap)
     for each in reversed(parameters):
         nbytes = each._array.nbytes
-        other = bool(cut) and cut[-1][0]._array.dtype != each._array.dtype
+        kind = each._array.dtype, each.device
+        other = bool(cut) and kind != (cut[-1][0]._array.dtype, cut[-1][0].device)
         if not cut or other or size + nbytes > limit:
             limit = cap if cut else limit
             cut.append([])
             size = 0
         cut[-1].append(each)
         size += nbytes
-    return [Bucket(each) for each in cut]
+    return [Bucket(each, group.carrier(each[0])) for each in cut]
 
 
 class Reducer:
@@ -94,7 +98,7 @@ class Reducer:
     ) -> None:
         self.names = {id(each): name for name, each in named}
         self.group, self.unused = group, unused
-        self.buckets = buckets_of([each for _, each in named], cap)
+        self.buckets = buckets_of([each for _, each in named], cap, group)
         self.places = {
             id(each): (bucket, at)
             for bucket in self.buckets
@@ -166,15 +170,14 @@ class Reducer:
             return
         if leaf._grad is not None:  # of passes under no_sync()
             total = leaf._grad._array + total
-        bucket.put(at, devices.move(total, devices.CPU))
+        bucket.put(at, total)
         self._start_full()
 
     def _start_full(self) -> None:
-        MPI = mpi.library()
         while self.started < len(self.buckets) and not self.buckets[self.started].missing:
             bucket = self.buckets[self.started]
             self.started += 1
-            bucket.request = self.group.comm.Iallreduce(MPI.IN_PLACE, bucket.numbers, MPI.SUM)
+            bucket.request = bucket.carrier.all_reduce(bucket.numbers, "SUM")
         for bucket in self.buckets[: self.started]:
             bucket.request.Test()  # MPI moves on only when it is called
 
@@ -250,10 +253,10 @@ def _uses(roots: Sequence[Variable], wanted: dict[int, Any]) -> dict[int, list[t
     return found
 
 
-def _give(leaf: Any, mean: np.ndarray) -> None:
+def _give(leaf: Any, mean: Any) -> None:
     """Make `mean` the gradient of a parameter, in the place of its own."""
     own = leaf._grad
-    if own is None or not own._array.flags.writeable:
+    if own is None or not writeable(own._array):
         leaf._grad = wrap(devices.move(mean.astype(leaf._array.dtype), leaf.device))
     else:
         own.version().written("DistributedDataParallel")

@@ -51,9 +51,9 @@ def _checked(value: Any, old: tuple) -> tuple:
     """Weights and biases (in any number) of the shapes of those that were there."""
     if not isinstance(value, (tuple, list)) or len(value) != len(old):
         raise TypeError(f"should be {len(old)} tensors: weights, then biases")
-    half = len(old) // 2
+    half = sum(each is not None and each.ndim == 2 for each in old)  # without biases, all
     weights: list[Tensor] = []
-    for given, own in zip(value[:half], old[:half]):
+    for given, own in zip(value[:half], old):
         if getattr(given, "is_quantized", False) or not isinstance(given, Tensor):
             weights.append(checked_weight(given, own.shape))
         elif tuple(given.shape) != tuple(own.shape):
