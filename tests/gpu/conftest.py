@@ -7,16 +7,14 @@ from collections.abc import Iterator
 import pytest
 
 from labtorch.backend.devices import cuda_is_available
-from labtorch.tensor import random
 from tests.gpu import standin as stand_in
 
 
 @pytest.fixture
-def standin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def standin() -> Iterator[None]:
     """The stand-in is CuPy: nothing of NumPy may touch what is on "cuda"."""
     if cuda_is_available():
         pytest.skip("there is a GPU, on which the same tests run")
-    monkeypatch.setattr(random, "_of_device", {})  # its streams go with it
     with stand_in.installed():
         yield
 
