@@ -48,16 +48,21 @@ def writeable(array: Array) -> bool:
     return not (0 in array.strides and array.size > 1)
 
 
+def on_cpu(array: Array) -> bool:
+    """Does NumPy hold it?"""
+    return array.__class__ is ndarray or isinstance(array, (ndarray, np.generic))
+
+
 def readable(array: Array) -> bool:
     """May a check read numbers of `array`? Not while a GPU's work is recorded for a graph."""
-    if isinstance(array, np.ndarray):
+    if on_cpu(array):
         return True
     return not namespace(array).cuda.get_current_stream().is_capturing()
 
 
 def on_device_of(array: np.ndarray, like: Array) -> Array:
     """A NumPy array beside `like`: on its GPU, or as it is."""
-    if isinstance(like, (np.ndarray, np.generic)):
+    if on_cpu(like):
         return array
     with like.device:
         return namespace(like).asarray(array)

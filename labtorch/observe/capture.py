@@ -7,13 +7,15 @@ step keeps copies of what the chosen ops took, made and got back, within a limit
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
 
+from labtorch.backend.arrays import on_cpu
 from labtorch.engine.op import Op
 from labtorch.observe import structure
+from labtorch.observe.ferry import Ferry
 from labtorch.observe.snapshot import Graph
 
 LIMIT = 1 << 20  # bytes of one array, unless the lens says otherwise
@@ -113,7 +115,20 @@ class Captured:
         """Of `array`, a copy of the part that is to be kept."""
         if self.part is not None and hasattr(array, "nbytes"):
             array = self.part(kind, name, array)
-        return copied(array, self._limit)
+        array = _cut(array, self._limit)
+        return None if array is None else array.copy()
+
+    def send(self, ferry: Ferry) -> None:
+        """Have the copies that were made on a GPU brought over."""
+        for place in (self.outputs, self.cotangents, self.arguments, self.gradients, self.states):
+            places: Any = place.items() if isinstance(place, dict) else enumerate(place)
+            for key, array in [*places]:
+                if array is not None and not on_cpu(array):
+                    ferry.later(array, partial(self._land, place, key, array))
+
+    def _land(self, place: Any, key: Any, sent: Any, array: np.ndarray) -> None:
+        place[key] = array
+        self.args = tuple(array if each is sent else each for each in self.args)
 
     @property
     def arrays(self) -> dict[int, np.ndarray]:
@@ -153,6 +168,14 @@ def samples_only(samples: int | None, backward: bool) -> Callable[[Op | None, tu
 
 def copied(array: Any, limit: int) -> np.ndarray | None:
     """A copy on the host, of the first rows only where the whole is beyond `limit` bytes."""
+    array = _cut(array, limit)
+    if array is None:
+        return None
+    return np.array(array) if on_cpu(array) else array.get()
+
+
+def _cut(array: Any, limit: int) -> Any:
+    """The first rows that fit into `limit` bytes, None where none does."""
     if array is None or not hasattr(array, "nbytes"):
         return None
     if array.nbytes > limit:
@@ -160,4 +183,4 @@ def copied(array: Any, limit: int) -> np.ndarray | None:
         if rows < 1:
             return None
         array = array[:rows]
-    return np.array(array) if isinstance(array, np.ndarray) else array.get()
+    return np.asarray(array) if isinstance(array, np.generic) else array

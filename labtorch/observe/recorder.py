@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from labtorch.backend.arrays import on_cpu
 from labtorch.engine import events
 from labtorch.engine.events import Call, Watcher
 from labtorch.engine.node import Node
@@ -24,9 +25,10 @@ from labtorch.engine.thread import local
 from labtorch.engine.variable import Variable
 from labtorch.observe import source, structure
 from labtorch.observe.capture import Captured, Lens, places
+from labtorch.observe.ferry import Ferry
 from labtorch.observe.recording import Measured, Recording
 from labtorch.observe.snapshot import Graph, Row, Snapshot
-from labtorch.observe.summary import Probe
+from labtorch.observe.summary import Probe, probe
 
 MOST_NODES = 20_000  # in one step; what comes after is counted, not kept
 SMALL = 4096  # elements: an output up to this size is checked for NaN and inf in every step
@@ -97,6 +99,7 @@ class Recorder(Watcher):
         self.placed: tuple = ()  # for which graph, entries and lenses these were found
         self.start = self.ended = self.began = perf_counter()
         self.credit = 0.0
+        self.ferry = Ferry()  # what the step is to be told about that is on a GPU
         self.known: dict[tuple, Graph] = {}
         self.forms: set[int] = set()  # sequences of ops that steps were made of
         self.known_nodes = 0
@@ -138,6 +141,8 @@ class Recorder(Watcher):
         """Forget the last step and wait for the next."""
         self.waiting, self.measuring = True, False
         self.spent = 0.0
+        if self.ferry.waiting:
+            self.ferry = Ferry()
         self.recording.present = None
         self.entries: list[Entry] = []
         self.where: dict[int, tuple[int, int]] = {}  # tensor identity -> (entry, output)
@@ -157,6 +162,7 @@ class Recorder(Watcher):
         self.contributions: dict[tuple[int, int], Probe] = {}  # (consumer's entry, position)
         self.captured: dict[int, Captured] = {}
         self.roots_at: list[int] = []  # entries that backward() started from
+        self.loss_at: int | None = None  # the entry that made the loss, where that is on a GPU
         self.loss: float | None = None
         self.rate: float | None = None
         self.went_backward = False
@@ -190,7 +196,9 @@ class Recorder(Watcher):
             self.where[events.identity(out)] = (at, index)
         array = outputs[0]._array
         if array.dtype.kind == "f" and self.first_nonfinite is None:
-            if array.size > SMALL:
+            if not on_cpu(array):
+                self._check_later(at, array)
+            elif array.size > SMALL:
                 self.large.append((at, weakref.ref(array)))
             elif not isfinite(np.add.reduce(array, None)) and not np.isfinite(array).all():
                 self.first_nonfinite = at
@@ -200,6 +208,19 @@ class Recorder(Watcher):
             self._probe(self.values, at, array)
             if self.lenses and (lenses := self._lenses_on(at, call.op.name)):
                 self._capture(at, call, outputs, lenses)
+
+    def _check_later(self, at: int, array: Any) -> None:
+        """Of an array on a GPU, learn at the step's end whether it is finite: from its sum, which
+        is one kernel. Large ones are looked at in measured steps only."""
+        if not array.size or (array.size > SMALL and not self.measuring):
+            return
+
+        def hear(total: np.ndarray) -> None:
+            first = self.first_nonfinite
+            if not isfinite(total) and (first is None or at < first):
+                self.first_nonfinite = at
+
+        self.ferry.later(array.sum(dtype=np.promote_types(array.dtype, np.float32)), hear)
 
     def _lenses_on(self, at: int, op: str) -> list[Lens]:
         named = [lens for lens in self.lenses if op in lens.ops]
@@ -230,7 +251,9 @@ class Recorder(Watcher):
         """The copy; or, where the op that made the argument is looked into too, that one's own."""
         made, output = self.where.get(events.identity(arg), (-1, 0))
         source = self.captured.get(made)
-        if copy is not None and source is not None and source.op is not None:
+        if copy is None or not on_cpu(copy):  # to compare on a GPU is to wait for it
+            return copy
+        if source is not None and source.op is not None:
             same = source.outputs[output]
             # written in place since, it is another
             if same is not None and np.array_equal(same, copy, equal_nan=True):
@@ -309,7 +332,7 @@ class Recorder(Watcher):
 
     def _probe(self, into: dict[Any, Probe], at: Any, array: Any) -> None:
         start = perf_counter()
-        into[at] = Probe(array)
+        into[at] = probe(array, self.ferry)
         self.spent += perf_counter() - start
 
     def _scope(self, scope: tuple | None) -> int | None:
@@ -352,11 +375,32 @@ class Recorder(Watcher):
                 if entry.kind == "op" and entry.tensor and entry.tensor[1]:
                     self.consumers.update((at, output) for _, at, output in entry.inputs)
         if root._array.size == 1 and root._array.dtype.kind == "f":
-            self.loss = float(root._array.reshape(()))
-            if not np.isfinite(self.loss):
-                self._explain_nonfinite(root)
+            made = None if root._node is None else self.by_sequence.get(root._node.sequence)
+            if on_cpu(root._array):
+                self.loss = float(root._array.reshape(()))
+                if not np.isfinite(self.loss):
+                    self._explain_nonfinite(made)
+            else:
+                self.loss_at = made
+                self.ferry.later(root._array.reshape(()).copy(), self._hear_loss)
 
-    def _explain_nonfinite(self, root: Variable) -> None:
+    def _hear_loss(self, loss: np.ndarray) -> None:
+        self.loss = float(loss)
+
+    def _hear_rate(self, rate: np.ndarray) -> None:
+        self.rate = float(rate)
+
+    def _settle(self) -> None:
+        """Fetch what waits on a GPU, in one copy: the step's numbers are complete after it."""
+        for each in self.captured.values():
+            each.send(self.ferry)
+        if not self.ferry.waiting:
+            return
+        self.ferry.fetch()
+        if self.loss is not None and not isfinite(self.loss):
+            self._explain_nonfinite(self.loss_at)
+
+    def _explain_nonfinite(self, made_at: int | None) -> None:
         """Which op made the first NaN or infinity of this step?"""
         if self.failure is not None:
             return
@@ -366,8 +410,8 @@ class Recorder(Watcher):
             if array is not None and (at is None or made < at) and not np.isfinite(array).all():
                 at = made
                 break
-        if at is None and root._node is not None:
-            at = self.by_sequence.get(root._node.sequence)
+        if at is None:
+            at = made_at
         leaf = structure.nonfinite_leaf(self.entries, at)
         if leaf is not None:
             at = leaf
@@ -422,12 +466,16 @@ class Recorder(Watcher):
             for at, before in self.before.items():
                 now = self.entries[at].extra[1]._array
                 if now.shape == before.shape:
-                    self.updates[at] = Probe(now - before)
+                    self.updates[at] = probe(now - before, self.ferry)
             self.spent += perf_counter() - start
         groups = getattr(optimizer, "param_groups", None)
         if groups:
             rate = groups[0].get("lr")
-            self.rate = None if rate is None else float(rate)
+            array = getattr(rate, "_array", None)
+            if array is None or on_cpu(array):
+                self.rate = None if rate is None else float(rate)
+            else:
+                self.ferry.later(array.reshape(()).copy(), self._hear_rate)
         self.step_marked()
 
     def step_marked(self) -> None:
@@ -435,6 +483,7 @@ class Recorder(Watcher):
         if not self._is_step():
             self._begin()
             return
+        self._settle()
         end = perf_counter()
         number = self.recording.step_count
         if self.loss is not None:
@@ -476,6 +525,7 @@ class Recorder(Watcher):
         order = self._kept_entries(partial=True)
         if not order:
             return None
+        self._settle()
         entries = [self.entries[i] for i in order]
         graph = structure.build(entries, order, self.scopes, self.places)
         graph["key"] = f"partial {hash(tuple(order)) & 0xFFFFFFFF:x} {len(order)}"

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from labtorch.backend.arrays import namespace
 from labtorch.engine import events
 from labtorch.engine.op import ARGUMENT, KEPT, OUTPUT
 from labtorch.observe import cost, source
@@ -247,6 +248,7 @@ def nonfinite_leaf(entries: list, at: int | None) -> int | None:
     for _, origin, _ in entries[at].inputs:
         entry = entries[origin]
         if entry.op is None and entry.extra[1]._array.dtype.kind == "f":
-            if not np.isfinite(entry.extra[1]._array).all():
+            array = entry.extra[1]._array
+            if not namespace(array).isfinite(array).all():
                 return origin
     return None

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
+from labtorch.backend import devices
+from labtorch.backend.arrays import namespace, on_cpu
+from labtorch.observe.ferry import Ferry
 from labtorch.observe.snapshot import Histogram, Summary, Thumbnail
 
 BINS = 24
@@ -19,7 +23,7 @@ class Probe:
     __slots__ = ("shape", "dtype", "moments", "counts", "thumbnail", "exact")
 
     def __init__(self, array: Any) -> None:
-        if not isinstance(array, np.ndarray):  # a scalar, or on a GPU: one copy to the host
+        if not isinstance(array, np.ndarray):  # a scalar, or on a GPU: a copy to the host
             array = np.asarray(array) if isinstance(array, np.generic) else array.get()
         self.shape, self.dtype = array.shape, array.dtype.name
         values = array if array.dtype.kind == "f" else _real(array)
@@ -62,7 +66,8 @@ class Probe:
         sample = finite if m <= SAMPLE else finite[:: -(-m // SAMPLE)]
         if high > low:
             left, right = low, high
-            if not high - low < float(np.finfo(sample.dtype).max):  # its kind has no such number
+            limits = np.finfo(sample.dtype)  # its kind has no number for the span, or for 1 / span
+            if not BINS * float(limits.tiny) < high - low < float(limits.max):
                 left, right = low / scale, high / scale
                 sample = sample / sample.dtype.type(scale)
             places = (sample - left) * (BINS / (right - left))
@@ -101,17 +106,83 @@ class Probe:
         }
 
 
-def _real(array: np.ndarray) -> np.ndarray:
+class FarProbe(Probe):
+    """A probe of an array on a GPU: reduced there, and complete once `ferry` has fetched."""
+
+    __slots__ = ()
+
+    def __init__(self, array: Any, ferry: Ferry) -> None:
+        self.shape, self.dtype = array.shape, array.dtype.name
+        self.counts = None
+        self.moments = (None, None, None, None, 0.0, 0.0, 0, 0)
+        if not array.size:
+            self.thumbnail, self.exact = np.zeros((0, 0), np.float32), True
+            return
+        with devices.entered(devices.of_array(array)):
+            values = array if array.dtype.kind == "f" else _real(array)
+            picture, self.exact = thumbnail(values)
+            self.thumbnail = np.zeros(picture.shape, np.float32)  # until it is fetched
+            measured = _measured(values.reshape(-1))
+            ferry.later(namespace(array).concatenate([measured, picture.reshape(-1)]), self._land)
+
+    def _land(self, row: np.ndarray) -> None:
+        numbers, counts, norm = row[:8].tolist(), row[8 : 8 + BINS], float(row[8 + BINS])
+        self.thumbnail = row[9 + BINS :].astype(np.float32).reshape(self.thumbnail.shape)
+        finite, low, high = numbers[7], numbers[2], numbers[3]
+        nan, inf = int(numbers[5]), int(numbers[6])
+        zeros = numbers[4] / math.prod(self.shape)
+        if not finite:
+            self.moments = (None, None, None, None, None, zeros, nan, inf)
+            return
+        scale = max(abs(low), abs(high)) or 1.0
+        mean, std, norm = (scale * each for each in (numbers[0], numbers[1], norm))
+        self.moments = (mean, std, low, high, norm, zeros, nan, inf)
+        if high > low:
+            self.counts = counts.astype(np.int32)
+
+
+def probe(array: Any, ferry: Ferry) -> Probe:
+    """What is kept of an array; of one on a GPU, once `ferry` has fetched."""
+    return Probe(array) if on_cpu(array) else FarProbe(array, ferry)
+
+
+def _measured(flat: Any) -> Any:
+    """The numbers of `FarProbe._land`, without asking for any of them on the way."""
+    lib, n, wide = namespace(flat), flat.size, np.float64
+    good = lib.isfinite(flat)
+    finite, nan = good.sum(), lib.isnan(flat).sum()
+    low = lib.where(good, flat, np.inf).min()
+    high = lib.where(good, flat, -np.inf).max()
+    scale = lib.maximum(lib.abs(low), lib.abs(high))
+    scale = lib.where((scale > 0) & lib.isfinite(scale), scale, 1)  # squares stay in range
+    scaled = lib.where(good, flat, 0) / scale
+    count = lib.maximum(finite, 1)
+    mean = scaled.sum(dtype=wide) / count
+    centred = lib.where(good, scaled - mean.astype(scaled.dtype), 0)
+    std = lib.sqrt(lib.square(centred).sum(dtype=wide) / count)
+    norm = lib.sqrt(lib.square(scaled).sum(dtype=wide))
+    step = -(-n // SAMPLE)
+    sample, left, right = scaled[::step].astype(wide), low / scale, high / scale
+    span = lib.where(right > left, right - left, 1)
+    places = lib.minimum(lib.floor((sample - left) * (BINS / span)), BINS - 1)
+    places = lib.where(good[::step], places, -1)
+    counts = (places[:, None] == lib.arange(BINS)).sum(0)
+    zeros = (flat == 0).sum()
+    numbers = [mean, std, low, high, zeros, nan, n - finite - nan, finite]
+    return lib.concatenate([each.astype(wide).reshape(-1) for each in (*numbers, counts, norm)])
+
+
+def _real(array: Any) -> Any:
     """Numbers that can be averaged: the modulus of complex ones, integers and bools as floats."""
-    return np.abs(array) if array.dtype.kind == "c" else array.astype(np.float64)
+    return abs(array) if array.dtype.kind == "c" else array.astype(np.float64)
 
 
-def thumbnail(array: np.ndarray) -> tuple[np.ndarray, bool]:
+def thumbnail(array: Any) -> tuple[Any, bool]:
     """At most SIDE x SIDE numbers: the elements themselves, or means of blocks of them."""
     if array.ndim == 0:
         return array.reshape(1, 1).astype(np.float32), True
     if array.size == 0:
-        return np.zeros((0, 0), np.float32), True
+        return namespace(array).zeros((0, 0), np.float32), True
     picture = array.reshape(1, -1) if array.ndim == 1 else array.reshape(-1, array.shape[-1])
     rows, columns = picture.shape
     if rows <= SIDE and columns <= SIDE:
@@ -119,21 +190,29 @@ def thumbnail(array: np.ndarray) -> tuple[np.ndarray, bool]:
     return _blocks(_blocks(picture, 0), 1).astype(np.float32), False
 
 
-def _blocks(picture: np.ndarray, axis: int) -> np.ndarray:
+def _blocks(picture: Any, axis: int) -> Any:
     """Means of at most SIDE runs of equal length (but for one element) along an axis."""
-    n = picture.shape[axis]
+    lib, n = namespace(picture), picture.shape[axis]
     if n <= SIDE:
         return picture
     if n % SIDE == 0:  # of blocks of equal length, means are products with a row of weights
         run = n // SIDE
-        weights = np.full(run, 1 / run, picture.dtype)
+        weights = lib.full(run, 1 / run, picture.dtype)
         if axis == 0:
-            return np.matmul(weights, picture.reshape(SIDE, run, -1))
-        return np.matmul(picture.reshape(len(picture), SIDE, run), weights)
-    starts = np.arange(SIDE) * n // SIDE
-    lengths = np.diff(np.append(starts, n))
-    sums = np.add.reduceat(picture, starts, axis=axis)
-    return sums / (lengths[:, None] if axis == 0 else lengths)
+            return lib.matmul(weights, picture.reshape(SIDE, run, -1))
+        return lib.matmul(picture.reshape(len(picture), SIDE, run), weights)
+    starts = lib.arange(SIDE + 1) * n // SIDE
+    lengths = lib.diff(starts)
+    spread = (-1, 1) if axis == 0 else (1, -1)
+    if lib is np:
+        sums = np.add.reduceat(picture, starts[:-1], axis=axis)
+    else:  # no reduceat: the runs side by side, the shorter ones filled up with zeros
+        reach = lib.arange(-(-n // SIDE))
+        index = lib.minimum(starts[:-1, None] + reach, n - 1)
+        inside = reach < lengths[:, None]
+        inside = inside.reshape((*inside.shape, 1) if axis == 0 else inside.shape)
+        sums = lib.where(inside, lib.take(picture, index, axis), 0).sum(axis + 1)
+    return sums / lengths.reshape(spread)
 
 
 def _plain_thumbnail(picture: np.ndarray, exact: bool) -> Thumbnail:

@@ -9,7 +9,7 @@ gradients of each of the three are the other two, to any order. A transposed con
 `spread`.
 
 All three lay the windows of x out as rows, with the channels last, and are one product of matrices:
-Chellapilla, Puri, Simard (2006).
+Chellapilla, Puri, Simard (2006). On a GPU, cuDNN computes them where it is there and can.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from labtorch.backend.arrays import namespace
+from labtorch.backend.arrays import namespace, on_cpu
+from labtorch.backend.cuda import cudnn
 from labtorch.backend.threads import split
 from labtorch.engine.op import Op, op
 from labtorch.engine.public import FUNCTION, public
@@ -80,10 +81,11 @@ def _rows(x: Any, kernel: Sizes, stride: Sizes, pads: Pads, dilation: Sizes, gro
     seen = windows(padded(_last(x), pads), kernel, stride, dilation)
     length = len(seen.shape[1 : -len(kernel) - 1]) + 1
     if groups == 1:
-        return seen.reshape((1, product(seen.shape[:length]), -1))
-    seen = seen.reshape((*seen.shape[:-1], groups, -1))
+        return seen.reshape((1, product(seen.shape[:length]), product(seen.shape[length:])))
+    seen = seen.reshape((*seen.shape[:-1], groups, seen.shape[-1] // groups))
     seen = namespace(x).moveaxis(seen, -2, 0)
-    return seen.reshape((groups, product(seen.shape[1 : length + 1]), -1))
+    rows, row = seen.shape[1 : length + 1], seen.shape[length + 1 :]
+    return seen.reshape((groups, product(rows), product(row)))
 
 
 def product(sizes: Sequence[int]) -> int:
@@ -100,7 +102,8 @@ def _room(y: Any, w: Any) -> int:
 
 def _pixels(y: Any, groups: int) -> Any:
     """y (N, O, *out) as matrices (groups, N * out, O / groups)."""
-    pixels = _last(y).reshape((-1, groups, y.shape[1] // groups))
+    count = y.shape[0] * product(y.shape[2:])
+    pixels = _last(y).reshape((count, groups, y.shape[1] // groups))
     return pixels.swapaxes(0, 1)
 
 
@@ -135,8 +138,13 @@ def convolve(input, weight, stride, pads, dilation, groups):
     kernel = weight.shape[2:]
     whole = [m + sum(pad) for m, pad in zip(input.shape[2:], pads)]
     out = [(m - d * (k - 1) - 1) // s + 1 for m, k, s, d in zip(whole, kernel, stride, dilation)]
+    shape = input.shape[0], weight.shape[0], *out
+    if not on_cpu(input):
+        y = cudnn.run("conv_fprop", input, weight, shape, stride, pads, dilation)
+        if y is not None:
+            return y
     lib, matrices = namespace(input), _matrices(weight, groups)
-    y = lib.empty((input.shape[0], weight.shape[0], *out), input.dtype)
+    y = lib.empty(shape, input.dtype)
 
     def convolve_part(part: slice) -> None:
         x = input[part]
@@ -153,8 +161,13 @@ def spread(input, weight, size, stride, pads, dilation, groups):
     """y (N, O, *out) and w (O, C / groups, *kernel) to x (N, C, *size): the transposed map."""
     kernel, lib = weight.shape[2:], namespace(input)
     channels = groups * weight.shape[1]
+    shape = input.shape[0], channels, *size
+    if not on_cpu(input):
+        x = cudnn.run("conv_dgrad", input, weight, shape, stride, pads, dilation)
+        if x is not None:
+            return x
     matrices = _matrices(weight, groups).swapaxes(1, 2)
-    x = lib.empty((input.shape[0], channels, *size), input.dtype)
+    x = lib.empty(shape, input.dtype)
 
     def spread_part(part: slice) -> None:
         y = input[part]
@@ -171,6 +184,11 @@ def spread(input, weight, size, stride, pads, dilation, groups):
 @op(r"w_{o c k} = \sum_{n i} y_{n o i}\, x_{n, c, i s + k d - p}")
 def correlate(input, other, kernel, stride, pads, dilation, groups):
     """x (N, C, *in) and y (N, O, *out) to w (O, C / groups, *kernel)."""
+    if not on_cpu(input):
+        shape = other.shape[1], input.shape[1] // groups, *kernel
+        w = cudnn.run("conv_wgrad", input, other, shape, stride, pads, dilation)
+        if w is not None:
+            return w
 
     def correlate_part(part: slice) -> Any:
         rows = _rows(input[part], kernel, stride, pads, dilation, groups)

@@ -1,6 +1,7 @@
 """Training steps timed side by side in labtorch and PyTorch.
 
     python tests/benchmarks/steps.py [linear mlp ...] [--threads 2] [--rounds 15] [--json FILE]
+    python tests/benchmarks/steps.py cnn lstm --device cuda
 
 Each engine works in a process of its own. They take turns, block by block, and who goes first
 alternates, so that a change in the machine's speed meets both. A block is a number of steps after a
@@ -42,17 +43,22 @@ UNTIMED = 3
 class Engine:
     """labtorch or PyTorch, by the names they share."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, device: str = "cpu") -> None:
         self.torch = importlib.import_module(name)
         self.nn = importlib.import_module(f"{name}.nn")
         self.optim = importlib.import_module(f"{name}.optim")
-        self.name = name
+        self.name, self.device = name, device
+
+    def wait(self) -> None:
+        """Until all that was asked for is done."""
+        if self.device != "cpu":
+            self.torch.cuda.synchronize()
 
     def floats(self, array: np.ndarray) -> Any:
-        return self.torch.tensor(np.asarray(array, np.float32))
+        return self.torch.tensor(np.asarray(array, np.float32)).to(self.device)
 
     def integers(self, array: np.ndarray) -> Any:
-        return self.torch.tensor(np.asarray(array, np.int64))
+        return self.torch.tensor(np.asarray(array, np.int64)).to(self.device)
 
 
 def linear(engine: Engine, draw: np.random.Generator) -> tuple[Any, ...]:
@@ -128,6 +134,7 @@ PROGRAMS: dict[str, Callable[..., tuple[Any, ...]]] = {
 def training_step(engine: Engine, program: str) -> Callable[[], Any]:
     """One step of the program, from weights that do not depend on the engine."""
     model, criterion, make, x, y = PROGRAMS[program](engine, np.random.default_rng(0))
+    model.to(engine.device)
     draw = np.random.default_rng(1)
     weights = {
         name: engine.floats(0.1 * draw.standard_normal(tuple(value.shape)))
@@ -146,9 +153,9 @@ def training_step(engine: Engine, program: str) -> Callable[[], Any]:
     return step
 
 
-def serve(name: str, threads: int) -> None:
+def serve(name: str, threads: int, device: str) -> None:
     """In a process of its own: a line 'program' in, a line of JSON out."""
-    engine = Engine(name)
+    engine = Engine(name, device)
     engine.torch.set_num_threads(threads)
     steps: dict[str, Callable[[], Any]] = {}
     losses: dict[str, list[float]] = {}
@@ -165,9 +172,11 @@ def serve(name: str, threads: int) -> None:
         with watch:
             for _ in range(UNTIMED):
                 step()
+            engine.wait()
             start = time.perf_counter()
             for _ in range(STEPS[entry]):
                 step()
+            engine.wait()
             seconds = (time.perf_counter() - start) / STEPS[entry]
         print(json.dumps({"seconds": seconds, "losses": losses[entry]}), flush=True)
 
@@ -175,8 +184,9 @@ def serve(name: str, threads: int) -> None:
 class Worker:
     """An engine in a process of its own."""
 
-    def __init__(self, name: str, threads: int) -> None:
+    def __init__(self, name: str, threads: int, device: str) -> None:
         command = [sys.executable, __file__, "--serve", name, "--threads", str(threads)]
+        command += ["--device", device]
         self.process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -222,15 +232,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("programs", nargs="*", default=list(STEPS), help=", ".join(STEPS))
     parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--device", default="cpu", help="cpu or cuda: for both engines")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--json", help="write the figures to this file, too")
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
-        return serve(options.serve, options.threads)
+        return serve(options.serve, options.threads, options.device)
     if unknown := set(options.programs) - set(STEPS):
         parser.error(f"no program {', '.join(unknown)}; there are {', '.join(STEPS)}")
-    mine, oracle = Worker("labtorch", options.threads), Worker("torch", options.threads)
+    mine, oracle = (Worker(name, options.threads, options.device) for name in ("labtorch", "torch"))
     figures = {}
     for entry in options.programs:
         plain, _, watched = entry.partition("+")

@@ -72,12 +72,13 @@ def test_every_fused_function_is_used_here(kernels):
 
 
 def test_cupy_can_trace_each(kernels, monkeypatch):
-    for name in ("cupy", "cupyx", "cupy.cuda"):
-        monkeypatch.delitem(sys.modules, name)
-    pytest.importorskip("cupy", reason="needs CuPy, but no GPU")
-    for function, kinds in kernels:
-        operation = traced(function, kinds)
-        assert "operations" in operation and "float16" not in operation, function
+    with monkeypatch.context() as without:
+        for name in ("cupy", "cupyx", "cupy.cuda"):
+            without.delitem(sys.modules, name)
+        pytest.importorskip("cupy", reason="needs CuPy, but no GPU")
+        for function, kinds in kernels:
+            operation = traced(function, kinds)
+            assert "operations" in operation and "float16" not in operation, function
 
 
 @pytest.mark.gpu

@@ -29,6 +29,7 @@ def test_convolution(n, options):
     call = lambda t, *a: getattr(t.nn.functional, f"conv{n}d")(*a, **options)  # noqa: E731
     same(call, x, w, b)
     same(call, x[0], w)
+    same(call, x[:0], w, b)
 
 
 @pytest.mark.parametrize("n", [1, 2, 3])

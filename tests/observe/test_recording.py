@@ -320,6 +320,12 @@ def test_a_difference_in_the_middle_of_a_long_graph_is_found_at_once():
     assert names == ["tanh"] * 3 and len(diff["removed"]) == 3
 
 
+def test_numbers_near_zero_fill_a_histogram():
+    with observe.record(budget=1e9) as recording:
+        torch.tensor([1e-40, 2e-40, 3e-40]) * 1
+    assert sum(recording.snapshot()["rows"][0]["value"]["histogram"]["counts"]) == 3
+
+
 def test_nan_and_inf_are_told_apart_from_numbers():
     with observe.record() as recording:
         torch.tensor([[1.0, float("nan")], [float("inf"), 3.0]]) * 1
@@ -479,7 +485,7 @@ def test_measuring_takes_no_more_than_its_share_of_the_time(budget, monkeypatch)
             super().__init__(array)
 
     monkeypatch.setattr(recorder, "perf_counter", clock)
-    monkeypatch.setattr(recorder, "Probe", Slow)
+    monkeypatch.setattr(summary, "Probe", Slow)
     model, sgd, step = training()
     with observe.record(budget=budget) as recording:
         for _ in range(500):
