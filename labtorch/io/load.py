@@ -6,7 +6,7 @@ import io
 import os
 from typing import Any
 
-from labtorch.io import safetensors, zipped
+from labtorch.io import legacy, safetensors, zipped
 from labtorch.io.locate import placer
 from labtorch.io.unpickler import unsafe_names
 
@@ -33,7 +33,7 @@ def load(
 ) -> Any:
     """Read what `save`, or PyTorch's, wrote to a path or an open binary file.
 
-    safetensors files and PyTorch's zip files are told apart by their content. With `weights_only`
+    safetensors files and PyTorch's are told apart by their content. With `weights_only`
     (the default) nothing in the file is run: state dicts, checkpoints of tensors, numbers, strings
     and containers. `map_location` says where tensors go: a device, a function of (tensor, tag), or
     a dict of tags. `mmap` reads tensors of a zip at a path when they are looked at. bfloat16, which
@@ -64,14 +64,16 @@ def _read(file: Any, map_location: Any, weights_only: bool, mapped: Any) -> Any:
         return zipped.read(file, placer(map_location), weights_only, mapped)
     if safetensors.recognise(head[:9]):
         return safetensors.read(file, placer(map_location))
+    if head.startswith(legacy.BEGINS):
+        return legacy.read(file, placer(map_location), weights_only)
     if not head:
         raise RuntimeError("load: the file is empty")
     for start_of, what in OTHERS.items():
         if head.lower().startswith(start_of):
             raise RuntimeError(f"load: this is {what}")
     raise RuntimeError(
-        "load: this is neither a safetensors file nor a zip file as torch.save has written since "
-        "version 1.6 (2020); an older file can be loaded in PyTorch and saved again"
+        "load: this is neither a safetensors file nor one that torch.save has written; weights of "
+        "other programs can be turned into tensors with torch.from_numpy"
     )
 
 
