@@ -12,9 +12,10 @@ from labtorch.tensor.tensor import Tensor
 
 def checked(tensor: Any, what: str, argument: str = "tensor") -> Tensor:
     if not isinstance(tensor, Tensor):
+        kind = f"{type(tensor).__module__}.{type(tensor).__qualname__}"
         raise TypeError(
             f"Invalid function argument. Expected parameter `{argument}` of {what} to be of type "
-            f"torch.Tensor, not {type(tensor).__name__}"
+            f"labtorch.Tensor, not {kind.removeprefix('builtins.')}"
         )
     return tensor
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import sys
 import time
 from typing import Any
@@ -19,11 +21,14 @@ class InAScript:
 
     def _uncaught(self, kind: type[BaseException], error: BaseException, trace: Any) -> None:
         world = self.world
-        if world is not None and world.size > 1:
-            print(f"rank {world.rank} of {world.size} failed:", file=sys.stderr)
-        self.before(kind, error, trace)
         if world is None or world.size == 1:
+            self.before(kind, error, trace)
             return
+        told = io.StringIO()
+        with contextlib.redirect_stderr(told):
+            self.before(kind, error, trace)
+        # in one piece: lines of several ranks do not mix
+        sys.stderr.write(f"rank {world.rank} of {world.size} failed:\n{told.getvalue()}")
         sys.stderr.flush()
         sys.stdout.flush()
         if world.lost is None:

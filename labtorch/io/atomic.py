@@ -37,9 +37,10 @@ def written(path: Any) -> Iterator[Any]:
             yield file
         return
     _sweep(folder, name)
-    handle, temporary = tempfile.mkstemp(SUFFIX, f".{name[:100]}.", folder)
+    with _named(path):
+        handle, temporary = tempfile.mkstemp(SUFFIX, f".{name[:100]}.", folder)
     try:
-        with os.fdopen(handle, "wb") as file:
+        with _named(path), os.fdopen(handle, "wb") as file:
             if fcntl is not None:
                 with contextlib.suppress(OSError):  # a file system without locks
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -53,6 +54,17 @@ def written(path: Any) -> Iterator[Any]:
             os.unlink(temporary)
         raise
     _sync(folder)
+
+
+@contextlib.contextmanager
+def _named(path: str) -> Iterator[None]:
+    """An error of the file system names the file that was to be written, not the temporary."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and str(error.filename or SUFFIX).endswith(SUFFIX):
+            error.filename = path
+        raise
 
 
 def _mode(path: str) -> int | None:

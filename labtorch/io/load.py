@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import os
 from typing import Any
 
-from labtorch.io import safetensors, zipped
+from labtorch.io import legacy, safetensors, zipped
 from labtorch.io.locate import placer
 from labtorch.io.unpickler import unsafe_names
 
 MAGIC = b"PK\x03\x04"
+OTHERS = {  # how files begin that are met in place of weights, and what they are
+    b"version https://git-lfs": "a pointer of Git LFS to the file: `git lfs pull` fetches it",
+    b"<!doctype html": "a web page: the address did not lead to the file",
+    b"<html": "a web page: the address did not lead to the file",
+    b"\x1f\x8b": "a file compressed by gzip: gunzip it first",
+    b"\x93numpy": "a NumPy array: numpy.load reads it",
+    b"\x89hdf": "an HDF5 file, as Keras writes: h5py reads it",
+}
+HEAD = 32  # bytes that tell one from another
 
 
 def load(
@@ -23,7 +33,7 @@ def load(
 ) -> Any:
     """Read what `save`, or PyTorch's, wrote to a path or an open binary file.
 
-    safetensors files and PyTorch's zip files are told apart by their content. With `weights_only`
+    safetensors files and PyTorch's are told apart by their content. With `weights_only`
     (the default) nothing in the file is run: state dicts, checkpoints of tensors, numbers, strings
     and containers. `map_location` says where tensors go: a device, a function of (tensor, tag), or
     a dict of tags. `mmap` reads tensors of a zip at a path when they are looked at. bfloat16, which
@@ -36,6 +46,7 @@ def load(
             "Can not safely load weights when explicit pickle_module is specified: leave it out, "
             "or trust the file with weights_only=False"
         )
+    check_file("load", f, "read")
     if mmap and hasattr(f, "read"):
         raise ValueError("f must be a file name in order to use the mmap argument")
     if hasattr(f, "read"):
@@ -47,18 +58,35 @@ def load(
 
 def _read(file: Any, map_location: Any, weights_only: bool, mapped: Any) -> Any:
     start = _start(file)
-    head = file.read(9)
+    head = file.read(HEAD)
     file.seek(start)
     if head[:4] == MAGIC:
         return zipped.read(file, placer(map_location), weights_only, mapped)
-    if safetensors.recognise(head):
+    if safetensors.recognise(head[:9]):
         return safetensors.read(file, placer(map_location))
+    if head.startswith(legacy.BEGINS):
+        return legacy.read(file, placer(map_location), weights_only)
     if not head:
         raise RuntimeError("load: the file is empty")
+    for start_of, what in OTHERS.items():
+        if head.lower().startswith(start_of):
+            raise RuntimeError(f"load: this is {what}")
     raise RuntimeError(
-        "load: this is neither a safetensors file nor a zip file as torch.save has written since "
-        "version 1.6 (2020); an older file can be loaded in PyTorch and saved again"
+        "load: this is neither a safetensors file nor one that torch.save has written; weights of "
+        "other programs can be turned into tensors with torch.from_numpy"
     )
+
+
+def check_file(what: str, f: Any, method: str, hint: str = "") -> None:
+    """Refuse what is neither a path nor an open binary file."""
+    if isinstance(f, io.TextIOBase):
+        raise TypeError(
+            f"{what}: the file is open for text: open(path, '{method[0]}b') is for bytes"
+        )
+    if not hasattr(f, method) and not isinstance(f, (str, bytes, os.PathLike)):
+        raise TypeError(
+            f"{what}: f must be a path or an open binary file, not {type(f).__name__}{hint}"
+        )
 
 
 def _start(file: Any) -> int:

@@ -29,6 +29,11 @@ def placer(map_location: Any) -> Callable[[str], str]:
                 "map_location='cpu' to map your storages to the CPU."
             )
         if target.partition(":")[0] not in ("cpu", "cuda", "meta"):
+            if where is not None:
+                raise RuntimeError(
+                    f"load: map_location names the device '{target[:80]}', which labtorch does not "
+                    "have: 'cpu' or 'cuda'"
+                )
             raise RuntimeError(
                 f"load: the file's tensors are from the device '{target[:80]}', which labtorch "
                 "does not have; load(..., map_location='cpu') takes them to the CPU"

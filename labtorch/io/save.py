@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from labtorch.io import atomic, pickler, safetensors
+from labtorch.io.load import check_file
 
 # names by which programs mean PyTorch's own format
 PYTORCH = {".pt", ".pth", ".bin", ".ckpt", ".chkpt", ".checkpoint", ".tar", ".pkl", ".pickle"}
@@ -30,6 +31,7 @@ def save(
     """
     if pickle_protocol != 2 or not _use_new_zipfile_serialization:
         raise NotImplementedError("save writes PyTorch's zip format with pickle protocol 2 only")
+    check_file("save", f, "write", ": save(obj, f) takes the object first")
     if hasattr(f, "write"):
         pickler.write(obj, f)
         return

@@ -221,7 +221,13 @@ class Trusting(_Reading, pickle.Unpickler):
         found = self.rebuilt(module, name)
         if found is not None:
             return found
-        return getattr(importlib.import_module("labtorch" + module[5:]), name)
+        try:
+            return getattr(importlib.import_module("labtorch" + module[5:]), name)
+        except (ImportError, AttributeError):
+            raise pickle.UnpicklingError(
+                f"load: the file asks for {module}.{name}, which labtorch does not have: its "
+                "state_dict(), saved in PyTorch, can be loaded"
+            ) from None
 
 
 _Base: Any = pickle._Unpickler  # type: ignore[attr-defined]

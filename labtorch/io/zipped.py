@@ -66,6 +66,7 @@ def _opened(file: Any) -> Iterator[tuple[zipfile.ZipFile, str]]:
         archive = zipfile.ZipFile(file)
     with archive:
         entries = archive.infolist()
+        _check_kind([each.filename for each in entries])
         for each in entries:
             if each.compress_type != zipfile.ZIP_STORED or each.file_size > size:
                 raise RuntimeError(
@@ -80,6 +81,17 @@ def _opened(file: Any) -> Iterator[tuple[zipfile.ZipFile, str]]:
         if len(pickles) != 1:
             raise RuntimeError("load: a file of torch.save holds one data.pkl; this one does not")
         yield archive, pickles[0][: -len("data.pkl")]
+
+
+def _check_kind(names: list[str]) -> None:
+    """Refuse zip files of other programs, by what is in them."""
+    if any(name.endswith("/constants.pkl") for name in names):
+        raise RuntimeError(
+            "load: this is a TorchScript program, which labtorch does not run: in PyTorch, "
+            "torch.save(torch.jit.load(path).state_dict(), ...) saves its weights"
+        )
+    if names and all(name.endswith(".npy") for name in names):
+        raise RuntimeError("load: these are arrays of numpy.savez: numpy.load reads them")
 
 
 @contextmanager

@@ -66,8 +66,9 @@ def spawn(
         raise RuntimeError(f"{INSTALL} (there is no mpiexec)")
     if launched.by_mpi():
         raise RuntimeError(
-            "spawn() starts ranks, and this process is one already: start the program by python, "
-            "not by mpiexec, or leave spawn() out"
+            "spawn() starts ranks, and this process is one already: call it under "
+            "if __name__ == '__main__':, which ranks skip; start the program by python, not by "
+            "mpiexec, or leave spawn() out"
         )
     if getattr(sys.modules["__main__"], "__file__", None) is None and fn.__module__ == "__main__":
         raise RuntimeError(

@@ -631,6 +631,8 @@ class Module:
                 if names:
                     quoted = ", ".join(f'"{name}"' for name in names)
                     errors.insert(0, f"{what} key(s) in state_dict: {quoted}. ")
+        if missing and unexpected and strict:
+            errors += _where_names_are(missing, state_dict)
         if errors:
             raise RuntimeError(
                 f"Error(s) in loading state_dict for {type(self).__name__}:\n\t"
@@ -828,6 +830,21 @@ class Module:
 def indented(text: str) -> str:
     """`text` with all lines but the first moved two columns to the right."""
     return text.replace("\n", "\n  ")
+
+
+def _where_names_are(names: list[str], state_dict: Mapping[str, Any]) -> list[str]:
+    """What to say if a state dict has the names, but elsewhere, or with another prefix."""
+    for key, value in state_dict.items():
+        if isinstance(value, Mapping) and any(name in value for name in names):
+            return [f"They are a part of what was given: load_state_dict(checkpoint[{key!r}])."]
+    if any(f"module.{name}" in state_dict for name in names):
+        return [
+            "The names given begin with 'module.', as those of a model in DataParallel: "
+            "nn.modules.utils.consume_prefix_in_state_dict_if_present(state_dict, 'module.')."
+        ]
+    if any(name.removeprefix("module.") in state_dict for name in names):
+        return ["The names given are those of the model in it: model.module.load_state_dict()."]
+    return []
 
 
 def _copy_into(target: Tensor, source: Tensor) -> None:

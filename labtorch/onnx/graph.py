@@ -265,7 +265,8 @@ class Graph:
     def reshape(self, value: Value, shape: Any) -> Value:
         """To a shape of which one size may be known at run time only, or all."""
         shape = list(shape)
-        unknown = [i for i, n in enumerate(shape) if isinstance(n, Sym)]
+        unseen = [i for i, n in enumerate(shape) if n is None]  # no formula gives it: the rest does
+        unknown = unseen or [i for i, n in enumerate(shape) if isinstance(n, Sym)]
         plain = list(shape)
         if len(unknown) == 1 and -1 not in shape and 0 not in shape:
             plain[unknown[0]] = -1

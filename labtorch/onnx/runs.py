@@ -63,8 +63,10 @@ def traces_of(model: Module, state: State, arguments: Arguments, axes: list[Axis
     first = trace(arrays)
     _warn_of_values(first, trace, arrays)
     traces, others = [first], []
-    for axis in axes:
-        size, found = _other_size(first, trace, arrays, axis)
+    for axis in list(axes):
+        if axis not in axes:
+            continue  # has become a part of another
+        size, found = _of_one_size(first, trace, arrays, axis, axes)
         traces.append(found)
         others.append(size)
     for i, axis in enumerate(axes):
@@ -73,6 +75,36 @@ def traces_of(model: Module, state: State, arguments: Arguments, axes: list[Axis
     if axes:
         _add_check(traces, trace, arrays, axes, others)
     return traces
+
+
+def _of_one_size(
+    first: Trace, trace: Tracer, arrays: list[np.ndarray], axis: Axis, axes: list[Axis]
+) -> tuple[int, Trace]:
+    """A run with another size; dimensions that must share it, as an LSTM's batch in its input and
+    its state, become one."""
+    try:
+        return _other_size(first, trace, arrays, axis)
+    except OnnxExporterError as error:
+        alone = error
+
+    def joined(others: list[Axis]) -> Axis:
+        places = [place for each in (axis, *others) for place in each.places]
+        return Axis(axis.name, axis.sizes, places)
+
+    later = axes[axes.index(axis) + 1 :]  # those before can have a size of their own
+    shared = [each for each in later if each.sizes[0] == axis.sizes[0]]
+    try:
+        made = _other_size(first, trace, arrays, joined(shared))
+    except OnnxExporterError:
+        raise alone from None
+    for each in tuple(shared):
+        fewer = [other for other in shared if other is not each]
+        with contextlib.suppress(OnnxExporterError):
+            made, shared = _other_size(first, trace, arrays, joined(fewer)), fewer
+    axis.places = joined(shared).places
+    for each in shared:
+        axes.remove(each)
+    return made
 
 
 def _other_size(

@@ -88,6 +88,12 @@ class Arguments:
         for name, value in bound.arguments.items():
             kind = self.signature.parameters[name].kind
             found += flatten(value, "" if kind is inspect.Parameter.VAR_KEYWORD else name)
+        for name, each in found:
+            if isinstance(each, np.ndarray):
+                raise TypeError(
+                    f"onnx.export: the argument '{name}' is a NumPy array; inputs are tensors, as "
+                    "torch.from_numpy(x) is one"
+                )
         return [(name, each) for name, each in found if isinstance(each, Variable)]
 
     def call(self, model: Any, tensors: list) -> Any:

@@ -218,12 +218,27 @@ def convert(
     if remove_qconfig:
         if not swaps:
             warnings.warn(
-                "convert: nothing was quantized, as no module below has a qconfig and a quantized "
-                "form: model.qconfig = get_default_qconfig('x86') and prepare(model) come first",
-                stacklevel=2,
+                f"convert: nothing was quantized, as {_why(module, mapping)}", stacklevel=2
             )
         _remove_qconfig(module)
     return module
+
+
+def _why(module: Any, mapping: dict[type, Any]) -> str:
+    """Why no part of a module gave way to a quantized one, and what helps."""
+    if getattr(module, "qconfig", None) is not None and type(module) in mapping:
+        return (
+            f"the model is itself the {type(module).__name__} that would be replaced: "
+            "nn.Sequential(model) holds it"
+        )
+    below = (each for each in module.modules() if each is not module)
+    if any(getattr(each, "qconfig", None) is not None for each in below):
+        kinds = sorted({each.__name__ for each in mapping})
+        return f"no module that has a qconfig is of a type with such a form: {', '.join(kinds)}"
+    return (
+        "no module below has a qconfig and a quantized form: "
+        "model.qconfig = get_default_qconfig('x86') and prepare(model) come first"
+    )
 
 
 def _collect(
@@ -285,6 +300,11 @@ def quantize_dynamic(
     >>> quantize_dynamic(nn.Sequential(nn.Linear(2, 3), nn.ReLU()), {nn.Linear})[0].weight().dtype
     torch.qint8
     """
+    if isinstance(qconfig_spec, (type, str)):
+        raise TypeError(
+            "quantize_dynamic: qconfig_spec is a set of types and names, as {nn.Linear}, or a dict "
+            f"from these to QConfigs, not {qconfig_spec!r}"
+        )
     if not isinstance(qconfig_spec, dict):
         if dtype not in _DYNAMIC:
             known = ", ".join(map(repr, _DYNAMIC))

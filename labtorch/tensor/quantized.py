@@ -182,6 +182,12 @@ class QuantizedTensor(Tensor):
         return len(self.codes)
 
     def __getitem__(self, index: Any) -> Tensor:
+        if isinstance(index, int) and self.qscheme() is schemes.per_channel_affine:
+            if self.grid.axis == 0:  # one channel has one scale
+                codes, scale, zero = (
+                    each[index] for each in (self.codes, self.grid.scale, self.grid.zero_point)
+                )
+                return QuantizedTensor(codes, Grid(float(scale), int(zero), self.dtype))
         return _moved_by(lambda codes: codes[index], self)
 
     def __iter__(self) -> Any:

@@ -6,6 +6,7 @@ import pytest
 import labtorch as torch
 import labtorch.distributed as dist
 from labtorch import nn
+from labtorch.distributed.buffers import checked
 from labtorch.nn.parallel import gather, parallel_apply, replicate, scatter
 from labtorch.utils.data import DistributedSampler
 
@@ -110,6 +111,16 @@ def test_before_init_process_group_there_is_a_clear_error():
             call()
     with pytest.raises(ValueError, match="init_process_group"):
         nn.parallel.DistributedDataParallel(model())
+
+
+def test_a_tensor_of_another_library_is_told_apart():
+    class Tensor:
+        __module__ = "torch"
+
+    with pytest.raises(TypeError, match="labtorch.Tensor, not torch.*Tensor"):
+        checked(Tensor(), "all_reduce")
+    with pytest.raises(TypeError, match="labtorch.Tensor, not float$"):
+        checked(1.0, "all_reduce")
 
 
 def test_sync_batch_norm_in_one_process_is_batch_norm():

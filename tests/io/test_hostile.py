@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import os
@@ -12,6 +13,7 @@ import tracemalloc
 import zipfile
 from collections import OrderedDict
 
+import numpy as np
 import pytest
 
 import labtorch
@@ -340,3 +342,52 @@ def test_folders_and_absent_files_are_told(tmp_path):
         labtorch.load(tmp_path / "absent")
     with pytest.raises(AttributeError, match="seekable"):
         labtorch.load(type("Pipe", (), {"read": lambda self, n=-1: b""})())
+
+
+@pytest.mark.parametrize(
+    ("begins", "said"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "git lfs pull"),
+        (b"<!DOCTYPE html><html></html>", "a web page"),
+        (gzip.compress(b"weights"), "gunzip"),
+        (b"\x93NUMPY\x01\x00", "numpy.load"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(40), "h5py"),
+    ],
+)
+def test_what_comes_in_place_of_weights_is_named(begins, said):
+    _refused(begins, said)
+
+
+def test_zip_files_of_other_programs_are_named():
+    arrays = io.BytesIO()
+    np.savez_compressed(arrays, weight=np.ones(3))
+    _refused(arrays.getvalue(), "numpy.load")
+    _refused(_zip(b"", **{"constants.pkl": b"", "code/net.py": b""}), "TorchScript")
+
+
+@pytest.mark.parametrize("what", [None, {"weight": 1}, 3])
+def test_what_is_no_file_is_refused(what):
+    with pytest.raises(TypeError, match="f must be a path or an open binary file"):
+        labtorch.load(what)
+    with pytest.raises(TypeError, match="takes the object first"):
+        labtorch.save("model.pth", what)
+
+
+def test_a_file_open_for_text_is_refused(tmp_path):
+    path = tmp_path / "model.pth"
+    with open(path, "w") as file, pytest.raises(TypeError, match=r"open\(path, 'wb'\)"):
+        labtorch.save(_state(), file)
+    with open(path) as file, pytest.raises(TypeError, match=r"open\(path, 'rb'\)"):
+        labtorch.load(file)
+
+
+def test_a_device_that_is_not_there_is_looked_for_in_the_right_place(tmp_path):
+    labtorch.save({"model": _state()}, tmp_path / "model.pth")
+    with pytest.raises(RuntimeError, match="map_location names the device 'gpu'"):
+        labtorch.load(tmp_path / "model.pth", map_location="gpu")
+
+
+def test_a_name_of_pytorchs_that_is_not_here_is_told():
+    pickled = b"\x80\x02ctorch._utils\n_rebuild_sparse_tensor\n."
+    with pytest.raises(pickle.UnpicklingError, match="_rebuild_sparse_tensor, which labtorch"):
+        labtorch.load(io.BytesIO(_zip(pickled)), weights_only=False)

@@ -334,3 +334,71 @@ def test_names_of_ones_own_can_be_allowed():
         with labtorch.serialization.safe_globals(names):
             assert _carried(value, writer, labtorch) == value
     assert not labtorch.serialization.get_safe_globals()
+
+
+# ---------------------------------------------------------------- files of before 2020
+def _old(value: Any) -> bytes:
+    file = io.BytesIO()
+    torch.save(value, file, _use_new_zipfile_serialization=False)
+    return file.getvalue()
+
+
+def _old_checkpoint() -> dict:
+    base = torch.arange(12.0).view(3, 4)
+    net = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.BatchNorm2d(2))
+    return {
+        "model": net.state_dict(),
+        "views": [base.t(), base[1], base],
+        "kinds": [torch.ones(2).half(), torch.tensor([True, False]), torch.tensor(3), base[:0]],
+        "narrow": torch.ones(3).bfloat16() / 3,
+        "codes": torch.quantize_per_tensor(base, 0.1, 0, torch.qint8),
+        "epoch": 3,
+    }
+
+
+def test_old_files_are_read():
+    theirs = _old_checkpoint()
+    file = io.BytesIO(b"before" + _old(theirs))
+    file.seek(6)
+    ours = labtorch.load(file)
+    assert list(ours) == list(theirs) and ours["epoch"] == 3
+    assert ours["model"]._metadata == theirs["model"]._metadata
+    for a, b in zip(
+        (*ours["model"].values(), *ours["views"], *ours["kinds"]),
+        (*theirs["model"].values(), *theirs["views"], *theirs["kinds"]),
+    ):
+        assert str(a.dtype) == str(b.dtype)
+        np.testing.assert_array_equal(a.numpy(), b.numpy())
+    np.testing.assert_array_equal(ours["narrow"].numpy(), theirs["narrow"].float().numpy())
+    assert ours["codes"].int_repr().tolist() == theirs["codes"].int_repr().tolist()
+    ours["views"][1][0] = 99  # one storage, as there
+    assert ours["views"][2][1, 0] == ours["views"][0][0, 1] == 99
+
+
+def test_old_files_that_are_damaged_raise_no_other_error():
+    content = _old(_old_checkpoint())
+    damaged = [content[:n] for n in range(len(content) - 1, 0, -97)]
+    damaged += [
+        content[:n] + bytes([content[n] ^ 1 << n % 8]) + content[n + 1 :]
+        for n in range(24, len(content), 41)
+    ]
+    refused = 0
+    for each in damaged:
+        try:
+            labtorch.load(io.BytesIO(each))  # a changed number is read as it stands
+        except (RuntimeError, pickle.UnpicklingError):
+            refused += 1
+    assert refused > len(content) // 97
+    one = _old(torch.ones(2))  # eight bytes of a count, and eight of two numbers
+    for count in (2**40, 2**62, -1, 1, 3):
+        lies = one[:-16] + count.to_bytes(8, "little", signed=True) + one[-8:]
+        with pytest.raises(RuntimeError, match="cut off|not 2 of"):
+            labtorch.load(io.BytesIO(lies))
+
+
+@pytest.mark.parametrize("weights_only", [True, False])
+def test_a_model_in_an_old_file_is_not_run(weights_only):
+    said = "Weights only load failed" if weights_only else r"state_dict\(\) can be saved"
+    with warnings.catch_warnings(), pytest.raises(pickle.UnpicklingError, match=said):
+        warnings.simplefilter("ignore")
+        labtorch.load(io.BytesIO(_old(torch.nn.ReLU())), weights_only=weights_only)

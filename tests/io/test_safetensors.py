@@ -216,3 +216,18 @@ def test_an_optimizer_takes_a_whole_state_or_nothing(change):
         optimizer.load_state_dict(state)
     assert str(optimizer.state_dict()) == before
     assert all(a is b for a, b in zip(optimizer.state.values(), tensors))
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (lambda net: {"model": net.state_dict(), "epoch": 3}, r"checkpoint\['model'\]"),
+        (lambda net: nn.DataParallel(net).state_dict(), "consume_prefix_in_state_dict_if_present"),
+    ],
+)
+def test_where_the_names_are_is_told(given, said):
+    net = nn.Sequential(nn.Linear(2, 2))
+    with pytest.raises(RuntimeError, match=said):
+        net.load_state_dict(given(net))
+    with pytest.raises(RuntimeError, match="model.module.load_state_dict"):
+        nn.DataParallel(net).load_state_dict(net.state_dict())

@@ -390,3 +390,18 @@ def test_a_model_is_freed_by_counting_references():
         assert alive() is None
     finally:
         gc.enable()
+
+
+@pytest.mark.oracle
+def test_a_prefix_is_taken_from_a_state_dict_as_by_pytorch():
+    torch = pytest.importorskip("torch")
+    from labtorch.nn.modules.utils import consume_prefix_in_state_dict_if_present as ours
+
+    theirs = torch.nn.modules.utils.consume_prefix_in_state_dict_if_present
+    states = []
+    for library, consume in ((labtorch, ours), (torch, theirs)):
+        n = library.nn
+        state = n.DataParallel(n.Sequential(n.Linear(1, 1), n.BatchNorm1d(1))).state_dict()
+        consume(state, "module.")
+        states.append((list(state), state._metadata))
+    assert states[0] == states[1]

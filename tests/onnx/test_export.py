@@ -201,6 +201,27 @@ def test_sizes_that_decide_are_followed():
         same(program, Positions(), (floats(2, n, 3),))
 
 
+class Detector(nn.Module):
+    """The rows of a feature map whose size is half of the picture's, rounded up."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 6, 3, stride=2, padding=1)
+
+    def forward(self, x):
+        z = self.conv(x)
+        n, c, h, w = z.shape
+        z = z.view(n, 3, c // 3, h, w).permute(0, 1, 3, 4, 2)
+        return z.reshape(n, -1, c // 3)
+
+
+def test_a_reshape_takes_what_is_left():
+    model, axes = Detector(), {"x": {0: "n", 2: "h", 3: "w"}}
+    program = torch.onnx.export(model, (floats(1, 1, 8, 8),), dynamic_axes=axes)
+    for size in ((2, 1, 8, 8), (3, 1, 11, 6), (1, 1, 1, 5)):
+        same(program, model, (floats(*size),))
+
+
 class Pairs(nn.Module):
     def forward(self, x):
         n = x.size(0)
@@ -391,6 +412,37 @@ def test_a_loop_over_a_dynamic_dimension_is_refused():
     same(exported(Loop(), (floats(3, 2),)), Loop(), (floats(3, 2, seed=1),))
 
 
+class Stateful(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.lstm = nn.LSTM(3, 4, batch_first=True)
+
+    def forward(self, x, state):
+        return self.lstm(x, state)
+
+
+def test_dimensions_that_must_have_one_size_become_one():
+    model, x = Stateful().eval(), floats(2, 5, 3)
+    state = (floats(1, 2, 4), floats(1, 2, 4, seed=1))
+    axes = {"x": [0, 1], "h": [1], "c": [1]}  # no name says that three of them are the batch
+    program = torch.onnx.export(
+        model, (x, state), input_names=["x", "h", "c"], output_names=["y"], dynamic_axes=axes
+    )
+    same(program, model, (floats(4, 2, 3), (floats(1, 4, 4), floats(1, 4, 4, seed=1))))
+    sizes = [
+        [d.dim_param or d.dim_value for d in each.type.tensor_type.shape.dim]
+        for each in program.model_proto.graph.input
+    ]
+    assert sizes == [["x_dim_0", "x_dim_1", 3], [1, "x_dim_0", 4], [1, "x_dim_0", 4]]
+
+
+def test_dimensions_that_only_start_with_one_size_stay_apart():
+    model = nn.ReLU()
+    axes = {"input": [0, 1]}
+    program = torch.onnx.export(model, (floats(3, 3),), dynamic_axes=axes)
+    same(program, model, (floats(2, 7),))
+
+
 class Gives(nn.Module):
     def __init__(self, result):
         super().__init__()
@@ -407,6 +459,11 @@ class Gives(nn.Module):
         (lambda: torch.onnx.export(nn.ReLU(), (floats(2),), ""), ValueError, "empty path"),
         (lambda: torch.onnx.export(nn.ReLU(), 3), TypeError, "args must be"),
         (lambda: torch.onnx.export(nn.ReLU(), ()), TypeError, "forward"),
+        (
+            lambda: torch.onnx.export(nn.ReLU(), (floats(2).numpy(),)),
+            TypeError,
+            "'input' is a NumPy array",
+        ),
         (lambda: exported(nn.LazyLinear(2), (floats(2, 3),)), ValueError, "call the model once"),
         (lambda: exported(nn.ReLU(), (floats(2),), dynamic_ax=1), TypeError, "dynamic_ax"),
         (lambda: exported(nn.ReLU(), (floats(2),), [(0, 3)]), ValueError, "dimension 3"),

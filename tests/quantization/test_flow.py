@@ -313,6 +313,18 @@ def test_a_model_of_which_nothing_was_quantized_is_warned_of():
         q.convert(model)
 
 
+@pytest.mark.parametrize(
+    ("model", "kinds", "said"),
+    [
+        (nn.Linear(3, 2), None, r"itself the Linear.*nn.Sequential\(model\)"),
+        (nn.Sequential(nn.Conv2d(1, 1, 1)), {nn.Conv2d}, "of a type with such a form: .*LSTM"),
+    ],
+)
+def test_why_dynamic_quantization_changed_nothing_is_told(model, kinds, said):
+    with pytest.warns(UserWarning, match=said):
+        q.quantize_dynamic(model, kinds)
+
+
 def test_a_weight_that_cannot_be_held_is_named():
     model = q.QuantWrapper(nn.Linear(3, 2))
     model.qconfig = q.QConfig(q.default_observer, q.default_observer)  # quint8 for weights, too
@@ -378,6 +390,8 @@ def test_unknown_dtypes_and_names_of_dynamic_quantization():
     same_error(lambda t: t.ao.quantization.quantize_dynamic(t.nn.Sequential(), dtype=t.int64))
     with pytest.raises(ValueError, match="no module 'encoder'"):
         q.quantize_dynamic(model, {"encoder"})
+    with pytest.raises(TypeError, match=r"a set of types and names, as \{nn.Linear\}"):
+        q.quantize_dynamic(model, nn.Linear)
 
 
 def test_states_of_floats_and_of_integers_do_not_mix():

@@ -53,6 +53,21 @@ def test_channels_have_grids_of_their_own(axis):
     same(lambda t, x: per_channel(t, x, axis).q_per_channel_axis(), x, gradients=False)
 
 
+@pytest.mark.parametrize("index", [0, 2, -1])
+def test_a_channel_is_a_tensor_with_one_scale(index):
+    x = randn(3, 4, dtype="float32")
+    for read in (
+        lambda q: q.dequantize(),
+        lambda q: q.int_repr(),
+        lambda q: q.q_scale(),
+        lambda q: q.q_zero_point(),
+    ):
+        same(lambda t, x, read=read: read(per_channel(t, x, 0)[index]), x, gradients=False)
+    same_error(lambda t: per_channel(t, t.ones(3, 4), 0)[3])
+    ours = per_channel(labtorch, labtorch.ones(3, 4), 0)
+    assert [row.q_scale() for row in ours] == ours.q_per_channel_scales().tolist()
+
+
 def test_zero_points_may_be_floats():
     zeros = np.array([0.25, 3.5, 100.0], "float32")
 

@@ -21,10 +21,10 @@ from labtorch.nn import (
 from labtorch.nn import containers as container
 from labtorch.nn import embedding as sparse
 from labtorch.nn import recurrent as rnn
-from labtorch.nn.modules import module
+from labtorch.nn.modules import module, utils
 
 __all__ = ["activation", "batchnorm", "container", "conv", "dropout", "flatten", "linear", "loss"]
-__all__ += ["module", "normalization", "pooling", "rnn", "sparse", "transformer"]
+__all__ += ["module", "normalization", "pooling", "rnn", "sparse", "transformer", "utils"]
 
 # `import labtorch.nn.modules.linear` finds the module itself here: it has no file in this folder
 for _name in __all__:
