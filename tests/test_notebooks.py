@@ -103,6 +103,16 @@ def test_no_output_names_a_place_on_this_machine(path):
 
 
 @pytest.mark.parametrize("path", [*SOLUTIONS, *OTHERS], ids=name)
+def test_what_is_to_be_bold_is_bold(path):
+    """In `**猜：**先` Markdown takes the second `**` for an opening one; `**猜**：先` is bold."""
+    mistune = pytest.importorskip("mistune")
+    for cell in nbformat.read(path, 4).cells:
+        if cell.cell_type == "markdown":
+            html = re.sub(r"<code>.*?</code>|\$.*?\$", "", mistune.html(cell.source), flags=re.S)
+            assert "**" not in html, re.search(r".{0,20}\*\*.{0,20}", html)[0]
+
+
+@pytest.mark.parametrize("path", [*SOLUTIONS, *OTHERS], ids=name)
 def test_links_lead_to_notebooks_that_exist(path):
     for cell in nbformat.read(path, 4).cells:
         if cell.cell_type == "markdown":

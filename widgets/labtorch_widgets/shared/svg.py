@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from html import escape
 
+SHRINKS = "max-width:100%;height:auto"  # on a page that is narrower
 SIZE = re.compile(r'<svg [^>]*?width="([\d.]+)" height="([\d.]+)"')
 
 
@@ -36,6 +37,7 @@ def picture(width: float, height: float, title: str, *children: str) -> str:
         viewBox=f"0 0 {_short(width)} {_short(height)}",
         width=width,
         height=height,
+        style=SHRINKS,
         role="img",
         font_family="system-ui, -apple-system, 'Segoe UI', 'Noto Sans CJK SC', sans-serif",
         font_size=12,
@@ -53,7 +55,8 @@ def stacked(pictures: list[str], gap: float = 12) -> str:
     sizes = [tuple(map(float, SIZE.search(each).groups())) for each in pictures]  # type: ignore[union-attr]
     width, placed, y = max(width for width, _ in sizes), [], 0.0
     for each, (_, height) in zip(pictures, sizes, strict=True):
-        placed.append(each.replace("<svg ", f'<svg y="{_short(y)}" ', 1))
+        inner = each.replace(f' style="{SHRINKS}"', "", 1)
+        placed.append(inner.replace("<svg ", f'<svg y="{_short(y)}" ', 1))
         y += height + gap
     return tag(
         "svg",
@@ -62,6 +65,7 @@ def stacked(pictures: list[str], gap: float = 12) -> str:
         viewBox=f"0 0 {_short(width)} {_short(y - gap)}",
         width=width,
         height=y - gap,
+        style=SHRINKS,
     )
 
 
