@@ -15,44 +15,47 @@ from typing import Any
 
 from numpy import ndarray
 
+from labtorch.backend.dtypes import get_default_dtype
+
 enabled = os.environ.get("LABTORCH_FUSE", "1") != "0"
-KINDS = "efdLQ"  # floats, and the words of random numbers: what is made of other integers depends
-# on the default dtype, which a kernel, once compiled, would not follow
 
 
 def fused(function: Callable) -> Callable:
     """One kernel on a GPU, of a function that is elementwise: broadcasting, ufuncs, no branches on
     values, no keyword arguments. It finds its library with `namespace`. Its first argument is an
     array; the others are arrays, numbers or None. A rule of an op may be one, too: on tensors, in a
-    recorded backward pass, it runs as it stands.
+    recorded backward pass, it runs as it stands, and so it does on complex numbers.
 
     Numbers are computed outside and handed in: where two Python numbers meet inside, CuPy works in
     half precision. Where CuPy cannot fuse it, the function runs as it stands, and a warning says
     so once.
     """
-    kernel: Any = None
+    kernels: dict[Any, Any] = {}  # by the default dtype, which is what integers may become
     place = f"{function.__module__.rpartition('.')[2]}_{function.__code__.co_firstlineno}"
     name = function.__name__.strip("_") or place  # rules are called _
 
     @functools.wraps(function)
     def call(*args: Any) -> Any:
-        nonlocal kernel
         if args[0].__class__ is ndarray:
             return function(*args)
         cupy = sys.modules.get("cupy")
         fuse = getattr(cupy, "fuse", None)  # a stand-in may have none
-        if fuse is None or not enabled or kernel is False:
+        if fuse is None or not enabled:
             return function(*args)
         first = args[0]
-        if not isinstance(first, cupy.ndarray) or first.dtype.char not in KINDS:  # type: ignore[union-attr]
+        if not isinstance(first, cupy.ndarray) or first.dtype.kind == "c":  # type: ignore[union-attr]
             return function(*args)
+        default = get_default_dtype()
+        if default not in kernels:
+            kernels[default] = fuse(kernel_name=f"labtorch_{name}")(function)
+        kernel = kernels[default]
         if kernel is None:
-            kernel = fuse(kernel_name=f"labtorch_{name}")(function)
+            return function(*args)
         try:
             return kernel(*args)
         except (TypeError, NotImplementedError, AttributeError, _compile_error(cupy)) as error:
             result = function(*args)  # an error of the arguments is raised here, as ever
-            kernel = False
+            kernels[default] = None
             warnings.warn(
                 f"{name} runs unfused on the GPU: CuPy could not fuse it ({error})",
                 stacklevel=2,

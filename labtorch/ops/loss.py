@@ -163,6 +163,8 @@ def _chosen(lib: Any, target: Any, weight: Any, ignore: int, like: Any, d: int) 
 
     On a GPU nobody waits to hear whether a label names a class: one that does not weighs NaN.
     """
+    if lib is not np and weight is None:
+        return _chosen_alike(target, ignore, like.shape[d], like.dtype.type(1))
     kept = known = target != ignore
     if lib is not np:
         known = kept & (target >= 0) & (target < like.shape[d])
@@ -171,6 +173,15 @@ def _chosen(lib: Any, target: Any, weight: Any, ignore: int, like: Any, d: int) 
     if lib is not np:
         w = lib.where(known == kept, w, lib.nan)
     return place, w.astype(like.dtype)
+
+
+@fused
+def _chosen_alike(target, ignore, classes, one):
+    """`_chosen` on a GPU, where all classes weigh one."""
+    lib = namespace(target)
+    kept = target != ignore
+    known = kept & (target >= 0) & (target < classes)
+    return lib.where(known, target, 0), lib.where(known == kept, kept.astype(one.dtype), lib.nan)
 
 
 def _likelihoods(

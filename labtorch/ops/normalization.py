@@ -120,9 +120,13 @@ def _rms_scale(input: Any, shape: tuple, eps: float | None) -> Any:
     import numpy as np
 
     dtype = getattr(input, "_array", input).dtype
-    return rsqrt(
-        mean(input * input, _last(shape), True) + (np.finfo(dtype).eps if eps is None else eps)
-    )
+    square = mean(input * input, _last(shape), True)
+    return _rsqrt(square, np.finfo(dtype).eps if eps is None else eps)
+
+
+@fused
+def _rsqrt(square, eps):
+    return rsqrt(square + eps)
 
 
 @rms_norm.vjp(
@@ -144,7 +148,12 @@ def _less_along(h, x, mean_hx, scale):
 
 @rms_norm.vjp("weight", r"\bar w = \sum \bar y \odot \hat x")
 def _(g, input, normalized_shape, eps, weight_shape):
-    return sum_to(g * (input * _rms_scale(input, normalized_shape, eps)), weight_shape)
+    return sum_to(_scaled_product(g, input, _rms_scale(input, normalized_shape, eps)), weight_shape)
+
+
+@fused
+def _scaled_product(g, x, scale):
+    return g * (x * scale)
 
 
 # -------------------------------------------------------------------- statistics per channel
