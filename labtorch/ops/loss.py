@@ -27,11 +27,11 @@ def _reduce(x: Any, reduction: str) -> Any:
     return x if reduction == "none" else sum(x) if reduction == "sum" else mean(x)
 
 
-def _share(a: Any, b: Any, reduction: str) -> float:
+def _share(shape: tuple, reduction: str) -> float:
     """What each element's term counts in the result: 1/n of a mean, 1 of a sum or of itself."""
     if reduction != "mean":
         return 1.0
-    n = math.prod(a.shape if a.shape == b.shape else np.broadcast_shapes(a.shape, b.shape))
+    n = math.prod(shape)
     return 1.0 / n if n else math.nan
 
 
@@ -47,17 +47,19 @@ def mse(input, target, reduction="mean"):
 
 @mse.vjp("input", r"\bar{\hat y} = \bar\ell\,\frac{2}{n} (\hat y - y)")
 def _(g, input, target, reduction):
-    return _pull(g, input, target, 2 * _share(input, target, reduction))
+    error = input - target
+    return _pull(error, g, 2 * _share(error.shape, reduction))
 
 
 @mse.vjp("target", r"\bar{y} = -\,\bar\ell\,\frac{2}{n} (\hat y - y)")
 def _(g, input, target, reduction):
-    return _pull(g, target, input, 2 * _share(input, target, reduction))
+    error = target - input
+    return _pull(error, g, 2 * _share(error.shape, reduction))
 
 
 @fused
-def _pull(g, a, b, share):
-    return (a - b) * (g * share)
+def _pull(error, g, share):
+    return error * (g * share)
 
 
 @op(r"\ell = \frac{1}{n} \sum_i |\hat y_i - y_i|", name="l1_loss", broadcasts=True)
@@ -69,12 +71,14 @@ def l1(input, target, reduction="mean"):
 
 @l1.vjp("input", r"\bar{\hat y} = \bar\ell\,\frac{1}{n} \operatorname{sign}(\hat y - y)")
 def _(g, input, target, reduction):
-    return _even_pull(g, input, target, _share(input, target, reduction))
+    error = input - target
+    return _even_pull(error, g, _share(error.shape, reduction))
 
 
 @l1.vjp("target", r"\bar{y} = -\,\bar\ell\,\frac{1}{n} \operatorname{sign}(\hat y - y)")
 def _(g, input, target, reduction):
-    return _even_pull(g, target, input, _share(input, target, reduction))
+    error = target - input
+    return _even_pull(error, g, _share(error.shape, reduction))
 
 
 @fused
@@ -83,8 +87,8 @@ def _distance(a, b):
 
 
 @fused
-def _even_pull(g, a, b, share):
-    return sign(a - b) * (g * share)
+def _even_pull(error, g, share):
+    return sign(error) * (g * share)
 
 
 def check_weight(weight: Any, classes: int, dtype: Any) -> None:
