@@ -48,18 +48,13 @@ def mse(input, target, reduction="mean"):
 @mse.vjp("input", r"\bar{\hat y} = \bar\ell\,\frac{2}{n} (\hat y - y)")
 def _(g, input, target, reduction):
     error = input - target
-    return _pull(error, g, 2 * _share(error.shape, reduction))
+    return error * (g * (2 * _share(error.shape, reduction)))
 
 
 @mse.vjp("target", r"\bar{y} = -\,\bar\ell\,\frac{2}{n} (\hat y - y)")
 def _(g, input, target, reduction):
     error = target - input
-    return _pull(error, g, 2 * _share(error.shape, reduction))
-
-
-@fused
-def _pull(error, g, share):
-    return error * (g * share)
+    return error * (g * (2 * _share(error.shape, reduction)))
 
 
 @op(r"\ell = \frac{1}{n} \sum_i |\hat y_i - y_i|", name="l1_loss", broadcasts=True)
