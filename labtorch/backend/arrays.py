@@ -20,11 +20,16 @@ def namespace(array: Array) -> ModuleType:
 
 
 def is_array(value: object) -> bool:
-    """Is `value` an array (or array scalar) of a library that can compute here?"""
+    """Is `value` an array (or array scalar) of a library that can compute here?
+
+    So is what stands for one while `cupy.fuse` traces (`backend.fused`).
+    """
     if isinstance(value, (np.ndarray, np.generic)):
         return True
     cupy = sys.modules.get("cupy")  # an array of CuPy can only exist once CuPy is imported
-    return cupy is not None and isinstance(value, cupy.ndarray)
+    if cupy is None:
+        return False
+    return isinstance(value, cupy.ndarray) or type(value).__name__ == "_FusionVarArray"
 
 
 def require_tensors(name: str, **operands: Any) -> None:

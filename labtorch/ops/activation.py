@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from labtorch.backend.arrays import namespace
+from labtorch.backend.arrays import namespace, on_cpu
 from labtorch.backend.dtypes import as_numpy
+from labtorch.backend.fused import fused
 from labtorch.backend.threads import MUCH, split
 from labtorch.engine.op import op
 from labtorch.engine.public import ELEMENTWISE, public
@@ -31,12 +32,17 @@ def relu(input):
 
 @relu.vjp("input", r"\bar x = \bar y \odot [y > 0]")
 def _(g, output):
-    if isinstance(g, Variable) or g.size < MUCH:
-        return g * (output > 0)
+    if isinstance(g, Variable) or g.size < MUCH or not on_cpu(g):
+        return _where_positive(g, output)
     lib = namespace(g)
     x = lib.empty_like(g)
     split(lambda part: lib.multiply(g[part], output[part] > 0, out=x[part]), g, g.size)
     return x
+
+
+@fused
+def _where_positive(g, output):
+    return g * (output > 0)
 
 
 @public(ELEMENTWISE)
@@ -46,12 +52,14 @@ def tanh(input):
 
 
 @tanh.vjp("input", r"\bar x = \bar y \odot (1 - y^{2})")
+@fused
 def _(g, output):
     return g * conj(1 - output * output)
 
 
 @public(ELEMENTWISE, aliases="special.expit")
 @op(r"y = \frac{1}{1 + e^{-x}}")
+@fused
 def sigmoid(input):
     x = _floating(input)
     lib = namespace(x)
@@ -61,21 +69,29 @@ def sigmoid(input):
 
 
 @sigmoid.vjp("input", r"\bar x = \bar y \odot y \odot (1 - y)")
+@fused
 def _(g, output):
     return g * conj(output * (1 - output))
 
 
 @op(r"y = x \text{ if } x > 0 \text{ else } a x")
+@fused
 def leaky_relu(input, negative_slope=0.01):
     return namespace(input).where(input > 0, input, input * negative_slope)
 
 
 @leaky_relu.vjp("input", r"\bar x = \bar y \text{ if } x > 0 \text{ else } a\,\bar y")
 def _(g, input, negative_slope):
-    return where(input > 0, g, g * negative_slope)
+    return _leaked(g, input, negative_slope)
+
+
+@fused
+def _leaked(g, input, slope):
+    return where(input > 0, g, g * slope)
 
 
 @op(r"y = \tfrac{1}{\beta} \ln (1 + e^{\beta x})")
+@fused
 def softplus(input, beta=1.0, threshold=20.0):
     lib = namespace(input)
     scaled = input * beta
@@ -84,33 +100,39 @@ def softplus(input, beta=1.0, threshold=20.0):
 
 
 @softplus.vjp("input", r"\bar x = \bar y \odot \sigma(\beta x)")
+@fused
 def _(g, input, beta, threshold):
     return where(input * beta > threshold, g, g * sigmoid(input * beta))
 
 
 @op(r"y = x \odot \sigma(x)")
+@fused
 def silu(input):
     return input * sigmoid.forward(input)
 
 
 @silu.vjp("input", r"\bar x = \bar y \odot \sigma(x)\,(1 + x\,(1 - \sigma(x)))")
+@fused
 def _(g, input):
     s = sigmoid(input)
     return g * (s * (1 + input * (1 - s)))
 
 
 @op(r"y = x \text{ if } x > 0 \text{ else } \alpha (e^{x} - 1)")
+@fused
 def elu(input, alpha=1.0):
     lib = namespace(input)
     return lib.where(input > 0, input, lib.expm1(lib.minimum(input, 0)) * alpha).astype(input.dtype)
 
 
 @elu.vjp("input", r"\bar x = \bar y \text{ if } x > 0 \text{ else } \bar y\,\alpha e^{x}")
+@fused
 def _(g, input, alpha):
     return where(input > 0, g, g * alpha * exp(where(input > 0, input * 0, input)))
 
 
 @op(r"y = x\,\Phi(x) \approx \tfrac{x}{2}\bigl(1 + \tanh(\sqrt{2/\pi}\,(x + 0.044715 x^{3}))\bigr)")
+@fused
 def gelu_tanh(input):
     lib = namespace(input)
     inner = math.sqrt(2 / math.pi) * (input + 0.044715 * input * input * input)
@@ -118,6 +140,7 @@ def gelu_tanh(input):
 
 
 @gelu_tanh.vjp("input", r"\bar x = \bar y \odot \tfrac{\mathrm{d}}{\mathrm{d}x}\,y(x)")
+@fused
 def _(g, input):
     c = math.sqrt(2 / math.pi)
     t = tanh((input + input * input * input * 0.044715) * c)
@@ -132,7 +155,7 @@ def softmax(input, dim=-1, dtype=None):
     d = wrap_dim(dim, x.ndim)
     if not x.size or not x.ndim:
         return lib.ones_like(x)
-    y = lib.exp(x - x.max(axis=d, keepdims=True))
+    y = _exp_below(x, x.max(axis=d, keepdims=True))
     y /= y.sum(axis=d, keepdims=True)
     return y
 
@@ -140,7 +163,17 @@ def softmax(input, dim=-1, dtype=None):
 @softmax.vjp("input", r"\bar x = y \odot \bigl(\bar y - \textstyle\sum_j \bar y_j y_j\bigr)")
 def _(g, output, input_dtype, dim):
     weighted = g * output
-    return weighted - output * sum(weighted, dim, True)
+    return _less_share(weighted, output, sum(weighted, dim, True))
+
+
+@fused
+def _exp_below(x, highest):
+    return namespace(x).exp(x - highest)
+
+
+@fused
+def _less_share(x, share, total):
+    return x - share * total
 
 
 @op(r"y_i = x_i - \ln \sum_j e^{x_j}")
@@ -151,12 +184,22 @@ def log_softmax(input, dim=-1, dtype=None):
     if not x.size or not x.ndim:
         return lib.zeros_like(x)
     shifted = x - x.max(axis=d, keepdims=True)
-    return shifted - lib.log(lib.exp(shifted).sum(axis=d, keepdims=True))
+    return _less_log(shifted, lib.exp(shifted).sum(axis=d, keepdims=True))
 
 
 @log_softmax.vjp("input", r"\bar x = \bar y - e^{y} \textstyle\sum_j \bar y_j")
 def _(g, output, dim):
-    return g - exp(output) * sum(g, dim, True)
+    return _less_power(g, output, sum(g, dim, True))
+
+
+@fused
+def _less_log(x, total):
+    return x - namespace(x).log(total)
+
+
+@fused
+def _less_power(g, x, total):
+    return g - exp(x) * total
 
 
 def _in_dtype(input: Any, dtype: Any) -> Any:
@@ -180,26 +223,31 @@ def hardtanh(input, min_val=-1.0, max_val=1.0):
 
 
 @hardtanh.vjp("input", r"\bar x = \bar y \odot [a < x < b]")
+@fused
 def _(g, input, min_val, max_val):
     return g * _within(input, min_val, max_val)
 
 
 @op(r"y = \min(\max(\tfrac{x}{6} + \tfrac{1}{2}, 0), 1)")
+@fused
 def hardsigmoid(input):
     return namespace(input).clip(input / 6 + 0.5, 0, 1).astype(input.dtype)
 
 
 @hardsigmoid.vjp("input", r"\bar x = \tfrac{1}{6} \bar y \odot [-3 < x < 3]")
+@fused
 def _(g, input):
     return g * _within(input, -3, 3) / 6
 
 
 @op(r"y = x \odot \min(\max(\tfrac{x}{6} + \tfrac{1}{2}, 0), 1)")
+@fused
 def hardswish(input):
     return input * hardsigmoid.forward(input)
 
 
 @hardswish.vjp("input", r"\bar x = \bar y \odot (\tfrac{x}{3} + \tfrac{1}{2}) \text{ in } (-3, 3)")
+@fused
 def _(g, input):
     inside = where(input > -3, g * (input / 3 + 0.5), g * 0)
     return where(input < 3, inside, g)
@@ -230,11 +278,13 @@ def _(g, input, lambd):
 
 
 @op(r"y = x \text{ if } x > t \text{ else } v")
+@fused
 def threshold(input, threshold, value):
     return namespace(input).where(input <= threshold, value, input).astype(input.dtype)
 
 
 @threshold.vjp("input", r"\bar x = \bar y \odot [x > t]")
+@fused
 def _(g, input, threshold):
     return where(input <= threshold, g * 0, g)
 
@@ -243,6 +293,7 @@ SELU_ALPHA, SELU_SCALE = 1.6732632423543772848170429916717, 1.050700987355480493
 
 
 @op(r"y = \lambda x \text{ if } x > 0 \text{ else } \lambda \alpha (e^{x} - 1)")
+@fused
 def selu(input):
     lib = namespace(input)
     low = lib.expm1(lib.minimum(input, 0)) * (SELU_ALPHA * SELU_SCALE)
@@ -253,6 +304,7 @@ def selu(input):
     "input",
     r"\bar x = \lambda \bar y \text{ if } x > 0 \text{ else } \lambda \alpha\,\bar y\, e^{x}",
 )
+@fused
 def _(g, input):
     low = exp(where(input > 0, input * 0, input)) * (SELU_ALPHA * SELU_SCALE)
     return where(input > 0, g * SELU_SCALE, g * low)
@@ -262,17 +314,24 @@ def _(g, input):
 def celu(input, alpha=1.0):
     if alpha == 0:
         raise RuntimeError("ZeroDivisionError: alpha cannot be 0 for CELU")
+    return _celu(input, alpha)
+
+
+@fused
+def _celu(input, alpha):
     lib = namespace(input)
     low = lib.expm1(lib.where(input > 0, 0, input) / alpha) * alpha
     return lib.where(input > 0, input, low).astype(input.dtype)
 
 
 @celu.vjp("input", r"\bar x = \bar y \text{ if } x > 0 \text{ else } \bar y\, e^{x / \alpha}")
+@fused
 def _(g, input, alpha):
     return where(input > 0, g, g * exp(where(input > 0, input * 0, input) / alpha))
 
 
 @op(r"y = x \odot \tanh(\ln(1 + e^{x}))")
+@fused
 def mish(input):
     return input * namespace(input).tanh(softplus.forward(input))
 
@@ -280,42 +339,47 @@ def mish(input):
 @mish.vjp(
     "input", r"\bar x = \bar y \odot (t + x (1 - t^{2})\,\sigma(x)), \quad t = \tanh \ln(1 + e^{x})"
 )
+@fused
 def _(g, input):
     t = tanh(softplus(input))
     return g * (t + input * (1 - t * t) * sigmoid(input))
 
 
 @op(r"y = \frac{x}{1 + |x|}")
+@fused
 def softsign(input):
     x = _floating(input)
     return x / (1 + namespace(x).abs(x))
 
 
 @softsign.vjp("input", r"\bar x = \frac{\bar y}{(1 + |x|)^{2}}")
+@fused
 def _(g, input):
     scale = 1 + abs(input)
     return g / (scale * scale)
 
 
 @op(r"y = \ln \sigma(x)")
+@fused
 def logsigmoid(input):
     lib = namespace(input)
     return lib.minimum(input, 0) - lib.log1p(lib.exp(-lib.abs(input)))
 
 
 @logsigmoid.vjp("input", r"\bar x = \bar y \odot \sigma(-x)")
+@fused
 def _(g, input):
     return g * sigmoid(-input)
 
 
 @op(r"y = x \text{ if } x > 0 \text{ else } a_c x")
 def prelu(input, weight):
-    return namespace(input).where(input > 0, input, input * _per_channel(weight, input.ndim))
+    return leaky_relu.forward(input, _per_channel(weight, input.ndim))
 
 
 @prelu.vjp("input", r"\bar x = \bar y \text{ if } x > 0 \text{ else } a_c\,\bar y")
 def _(g, input, weight):
-    return where(input > 0, g, g * _per_channel(weight, input.ndim))
+    return _leaked(g, input, _per_channel(weight, input.ndim))
 
 
 @prelu.vjp("weight", r"\bar a_c = \sum_{x < 0} \bar y\, x")
@@ -340,11 +404,13 @@ def _per_channel(weight: Any, ndim: int) -> Any:
 
 
 @op(r"y = x\,\Phi(x)")
+@fused
 def gelu_erf(input):
     return (input * (0.5 + 0.5 * erf.forward(input * math.sqrt(0.5)))).astype(input.dtype)
 
 
 @gelu_erf.vjp("input", r"\bar x = \bar y \odot (\Phi(x) + x\,\varphi(x))")
+@fused
 def _(g, input):
     density = exp(input * input * -0.5) * (1 / math.sqrt(2 * math.pi))
     return g * (erf(input * math.sqrt(0.5)) * 0.5 + 0.5 + input * density)

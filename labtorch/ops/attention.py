@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from labtorch.backend.arrays import namespace
+from labtorch.backend.fused import fused
 from labtorch.engine.op import op
 from labtorch.ops.activation import softmax
 from labtorch.ops.arithmetic import where
@@ -97,18 +98,39 @@ def scaled_dot_product_attention(
     if is_causal:
         lib.copyto(scores, -math.inf, where=_future(lib, scores.shape))
     elif attn_mask is not None and attn_mask.dtype.kind == "b":
-        lib.copyto(scores, -math.inf, where=~attn_mask)
+        _hide(scores, attn_mask)
     elif attn_mask is not None:
         scores += attn_mask
     weights = scores  # the same memory, from here on softmax in place
     if scores.shape[-1]:
-        highest = scores.max(axis=-1, keepdims=True)
-        scores -= lib.where(highest == -math.inf, 0, highest)
-        lib.exp(scores, out=scores)
-        total = scores.sum(axis=-1, keepdims=True)
-        weights /= lib.where(total == 0, 1, total)
+        _exponentiate(scores, scores.max(axis=-1, keepdims=True))
+        _normalise(weights, scores.sum(axis=-1, keepdims=True))
     y = lib.matmul(weights if dropped is None else weights * dropped, value)
     return y, weights
+
+
+@fused
+def _hide(scores, seen):
+    namespace(scores).copyto(scores, -math.inf, where=~seen)
+
+
+@fused
+def _exponentiate(scores, highest):
+    lib = namespace(scores)
+    scores -= lib.where(highest == -math.inf, 0, highest)
+    lib.exp(scores, out=scores)
+
+
+@fused
+def _normalise(weights, total):
+    weights /= namespace(total).where(total == 0, 1, total)
+
+
+@fused
+def _score_slopes(weights, slope, dropped, along):
+    if dropped is not None:
+        slope = slope * dropped
+    return weights * (slope - along)
 
 
 def _weights(query: Any, key: Any, attn_mask: Any, is_causal: bool, scale: float | None) -> Any:
@@ -161,10 +183,8 @@ def _(
         gradients[2] = transpose(used, -1, -2) @ g
     if to_query or to_key or to_mask:
         slope = g @ transpose(value, -1, -2)
-        if dropped is not None:
-            slope = slope * dropped
         # sum_s (dA_s A_s) is g . y: a sum over F numbers in place of S
-        scores = weights * (slope - sum(g * output, -1, True))
+        scores = _score_slopes(weights, slope, dropped, sum(g * output, -1, True))
         if to_query:
             gradients[0] = (scores @ key) * factor
         if to_key:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from labtorch.backend.arrays import namespace
+from labtorch.backend.fused import fused
 from labtorch.engine.composite import composite
 from labtorch.engine.op import op
 from labtorch.ops.activation import log_softmax
@@ -59,20 +60,30 @@ def _(g, input, target, reduction):
 @op(r"\ell = \frac{1}{n} \sum_i |\hat y_i - y_i|", name="l1_loss", broadcasts=True)
 def l1(input, target, reduction="mean"):
     check_reduction(reduction)
-    error = namespace(input).abs(input - target)
+    error = _distance(input, target)
     return error if reduction == "none" else error.sum() if reduction == "sum" else error.mean()
 
 
 @l1.vjp("input", r"\bar{\hat y} = \bar\ell\,\frac{1}{n} \operatorname{sign}(\hat y - y)")
 def _(g, input, target, reduction):
     error = input - target
-    return sign(error) * (g * _share(error.shape, reduction))
+    return _even_pull(error, g, _share(error.shape, reduction))
 
 
 @l1.vjp("target", r"\bar{y} = -\,\bar\ell\,\frac{1}{n} \operatorname{sign}(\hat y - y)")
 def _(g, input, target, reduction):
     error = target - input
-    return sign(error) * (g * _share(error.shape, reduction))
+    return _even_pull(error, g, _share(error.shape, reduction))
+
+
+@fused
+def _distance(a, b):
+    return namespace(a).abs(a - b)
+
+
+@fused
+def _even_pull(error, g, share):
+    return sign(error) * (g * share)
 
 
 def check_weight(weight: Any, classes: int, dtype: Any) -> None:
@@ -151,6 +162,8 @@ def _chosen(lib: Any, target: Any, weight: Any, ignore: int, like: Any, d: int) 
 
     On a GPU nobody waits to hear whether a label names a class: one that does not weighs NaN.
     """
+    if lib is not np and weight is None:
+        return _chosen_alike(target, ignore, like.shape[d], like.dtype.type(1))
     kept = known = target != ignore
     if lib is not np:
         known = kept & (target >= 0) & (target < like.shape[d])
@@ -159,6 +172,15 @@ def _chosen(lib: Any, target: Any, weight: Any, ignore: int, like: Any, d: int) 
     if lib is not np:
         w = lib.where(known == kept, w, lib.nan)
     return place, w.astype(like.dtype)
+
+
+@fused
+def _chosen_alike(target, ignore, classes, one):
+    """`_chosen` on a GPU, where all classes weigh one."""
+    lib = namespace(target)
+    kept = target != ignore
+    known = kept & (target >= 0) & (target < classes)
+    return lib.where(known, target, 0), lib.where(known == kept, kept.astype(one.dtype), lib.nan)
 
 
 def _likelihoods(
@@ -177,7 +199,12 @@ def _likelihoods(
         each = each.reshape((-1,) + (1,) * (logp.ndim - d - 1))
         q += each * lib.expand_dims((target != ignore).astype(logp.dtype), d)
     with np.errstate(invalid="ignore"):
-        return lib.where(q == 0, 0, q * logp).sum(axis=d), q, w
+        return _terms(q, logp).sum(axis=d), q, w
+
+
+@fused
+def _terms(q, logp):
+    return namespace(q).where(q == 0, 0, q * logp)
 
 
 @cross_entropy_indices.vjp(
@@ -194,7 +221,12 @@ def _(g, input, target, weight, ignore_index, reduction, label_smoothing, log_pr
         scale = forward(*plain, ignore_index, reduction, label_smoothing)[2]
     if reduction == "none":
         g = unsqueeze(g, d)
-    return g * (exp(log_probability) * scale.sum(axis=d, keepdims=True) - scale)
+    return _surplus(g, log_probability, scale.sum(axis=d, keepdims=True), scale)
+
+
+@fused
+def _surplus(g, logp, total, scale):
+    return g * (exp(logp) * total - scale)
 
 
 @composite
@@ -263,19 +295,26 @@ def _bce(input, target):
             "all elements of input should be between 0 and 1: binary_cross_entropy takes "
             "probabilities; for logits use binary_cross_entropy_with_logits"
         )
-    lib = namespace(input)
     with np.errstate(divide="ignore"):
-        high, low = lib.log(input), lib.log1p(-input)
+        return _entropy(input, target)
+
+
+@fused
+def _entropy(input, target):
+    lib = namespace(input)
+    high, low = lib.log(input), lib.log1p(-input)
     return -(target * lib.maximum(high, -100) + (1 - target) * lib.maximum(low, -100))
 
 
 @_bce.vjp("input", r"\bar p = \bar\ell\, \frac{p - t}{p (1 - p)}")
+@fused
 def _(g, input, target):
     bounded = input * (1 - input)
     return g * (input - target) / where(bounded < 1e-12, 1e-12, bounded)
 
 
 @_bce.vjp("target", r"\bar t = \bar\ell\, (\ln (1 - p) - \ln p)")
+@fused
 def _(g, input):
     return g * (log(1 - input) - log(input))
 
@@ -300,6 +339,7 @@ def binary_cross_entropy(
 
 
 @op(r"\ell = \frac{1}{n} \sum_i \max(x_i, 0) - x_i t_i + \ln (1 + e^{-|x_i|})", broadcasts=True)
+@fused
 def _bce_logits(input, target, weight, pos_weight):
     lib = namespace(input)
     soft = lib.log1p(lib.exp(-lib.abs(input)))
@@ -312,6 +352,7 @@ def _bce_logits(input, target, weight, pos_weight):
 
 
 @_bce_logits.vjp("input", r"\bar x = \bar\ell\, (\sigma(x) - t)")
+@fused
 def _(g, input, target, weight, pos_weight):
     from labtorch.ops.activation import sigmoid
 
@@ -324,6 +365,7 @@ def _(g, input, target, weight, pos_weight):
 
 
 @_bce_logits.vjp("target", r"\bar t = -\,\bar\ell\, x")
+@fused
 def _(g, input, weight, pos_weight):
     from labtorch.ops.activation import softplus
 
@@ -357,31 +399,47 @@ def binary_cross_entropy_with_logits(
 )
 def huber(input, target, delta=1.0):
     """Of each element; the caller reduces."""
+    return _huber(input, target, delta, 0.5 * delta)
+
+
+@fused
+def _huber(input, target, delta, half):
     lib = namespace(input)
     size = lib.abs(input - target)
-    return lib.where(size < delta, 0.5 * size * size, delta * (size - 0.5 * delta)).astype(
-        size.dtype
-    )
+    return lib.where(size < delta, 0.5 * size * size, delta * (size - half)).astype(size.dtype)
 
 
 @huber.vjp("input", r"\bar{\hat y} = \bar\ell \odot \min(\max(e, -\delta), \delta)")
 def _(g, input, target, delta):
-    return g * clamp(input - target, -delta, delta)
+    return _bounded_pull(g, input, target, -delta, delta)
 
 
 @huber.vjp("target", r"\bar{y} = -\,\bar\ell \odot \min(\max(e, -\delta), \delta)")
 def _(g, input, target, delta):
-    return g * clamp(target - input, -delta, delta)
+    return _bounded_pull(g, target, input, -delta, delta)
+
+
+@fused
+def _bounded_pull(g, a, b, low, high):
+    return g * clamp(a - b, low, high)
 
 
 @op(r"\ell_i = t_i (\ln t_i - x_i)", name="kl_div", broadcasts=True)
 def kl(input, target, log_target=False):
     """Of each element; x is a logarithm of probabilities, t probabilities or their logarithms."""
+    return _kl_of_logarithms(input, target) if log_target else _kl(input, target)
+
+
+@fused
+def _kl(input, target):
     lib = namespace(input)
-    if log_target:
-        return lib.exp(target) * (target - input)
     entropy = lib.where(target == 0, 0, target * lib.log(target)).astype(input.dtype)
     return entropy - target * input
+
+
+@fused
+def _kl_of_logarithms(input, target):
+    return namespace(input).exp(target) * (target - input)
 
 
 @kl.vjp("input", r"\bar x_i = -\,\bar\ell_i\, t_i")
@@ -391,6 +449,14 @@ def _(g, target, log_target):
 
 @kl.vjp("target", r"\bar t_i = \bar\ell_i\, (\ln t_i + 1 - x_i)")
 def _(g, input, target, log_target):
-    if log_target:
-        return g * exp(target) * (target - input + 1)
+    return (_kl_slope_of_logarithms if log_target else _kl_slope)(g, input, target)
+
+
+@fused
+def _kl_slope(g, input, target):
     return g * (log(target) + target / target - input)  # NaN at t = 0, as PyTorch has it
+
+
+@fused
+def _kl_slope_of_logarithms(g, input, target):
+    return g * exp(target) * (target - input + 1)

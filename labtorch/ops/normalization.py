@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from labtorch.backend.arrays import namespace
+from labtorch.backend.fused import fused
 from labtorch.engine.op import op
 from labtorch.ops.arithmetic import rsqrt
 from labtorch.ops.reduction import mean, sum, var
@@ -45,12 +46,27 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
     lib, axes = namespace(input), _last(normalized_shape)
     centred = input - input.mean(axis=axes, keepdims=True)
     variance = lib.square(centred).mean(axis=axes, keepdims=True)
-    scale = 1 / lib.sqrt(variance + eps)
-    centred *= scale
-    y = centred if weight is None else centred * weight
-    if bias is not None:
-        y = y + bias
-    return y, centred, scale
+    scale = _inverse_root(variance, eps)
+    return _scaled(centred, scale, weight, bias), centred, scale
+
+
+@fused
+def _inverse_root(variance, eps):
+    return 1 / namespace(variance).sqrt(variance + eps)
+
+
+@fused
+def _scaled(x, scale, weight, bias):
+    """x times the scale, which stays in x, and its affine map."""
+    x *= scale
+    y = x if weight is None else x * weight
+    return y if bias is None else y + bias
+
+
+@fused
+def _orthogonal(h, x, mean_h, mean_hx, scale):
+    """h without its parts along 1 and along x, scaled."""
+    return (h - mean_h - x * mean_hx) * scale
 
 
 def _normalized(input: Any, shape: tuple, eps: float, normalized: Any, scale: Any) -> tuple:
@@ -71,7 +87,7 @@ def _(g, input, normalized_shape, weight, eps, normalized, scale):
     x, scale = _normalized(input, normalized_shape, eps, normalized, scale)
     axes = _last(normalized_shape)
     h = g if weight is None else g * weight
-    return (h - mean(h, axes, True) - x * mean(h * x, axes, True)) * scale
+    return _orthogonal(h, x, mean(h, axes, True), mean(h * x, axes, True), scale)
 
 
 @layer_norm.vjp("weight", r"\bar w = \sum \bar y \odot \hat x")
@@ -90,22 +106,27 @@ def rms_norm(input, normalized_shape, weight=None, eps=None):
     """Root mean square 1 over the last dimensions. Source: Zhang, Sennrich (2019)."""
     _check("rms_norm", input, normalized_shape, weight)
     lib = namespace(input)
-    y = input / lib.sqrt(_mean_square(lib, input, normalized_shape, eps))
+    square = lib.square(input).mean(axis=_last(normalized_shape), keepdims=True)
+    return _over_root(input, square, lib.finfo(input.dtype).eps if eps is None else eps, weight)
+
+
+@fused
+def _over_root(input, square, eps, weight):
+    y = input / namespace(input).sqrt(square + eps)
     return y if weight is None else y * weight
-
-
-def _mean_square(lib: Any, input: Any, shape: tuple, eps: float | None) -> Any:
-    square = lib.square(input).mean(axis=_last(shape), keepdims=True)
-    return square + (lib.finfo(input.dtype).eps if eps is None else eps)
 
 
 def _rms_scale(input: Any, shape: tuple, eps: float | None) -> Any:
     import numpy as np
 
     dtype = getattr(input, "_array", input).dtype
-    return rsqrt(
-        mean(input * input, _last(shape), True) + (np.finfo(dtype).eps if eps is None else eps)
-    )
+    square = mean(input * input, _last(shape), True)
+    return _rsqrt(square, np.finfo(dtype).eps if eps is None else eps)
+
+
+@fused
+def _rsqrt(square, eps):
+    return rsqrt(square + eps)
 
 
 @rms_norm.vjp(
@@ -117,12 +138,22 @@ def _(g, input, normalized_shape, weight, eps):
     scale = _rms_scale(input, normalized_shape, eps)
     x = input * scale
     h = g if weight is None else g * weight
-    return (h - x * mean(h * x, _last(normalized_shape), True)) * scale
+    return _less_along(h, x, mean(h * x, _last(normalized_shape), True), scale)
+
+
+@fused
+def _less_along(h, x, mean_hx, scale):
+    return (h - x * mean_hx) * scale
 
 
 @rms_norm.vjp("weight", r"\bar w = \sum \bar y \odot \hat x")
 def _(g, input, normalized_shape, eps, weight_shape):
-    return sum_to(g * (input * _rms_scale(input, normalized_shape, eps)), weight_shape)
+    return sum_to(_scaled_product(g, input, _rms_scale(input, normalized_shape, eps)), weight_shape)
+
+
+@fused
+def _scaled_product(g, x, scale):
+    return g * (x * scale)
 
 
 # -------------------------------------------------------------------- statistics per channel
@@ -182,7 +213,7 @@ def batch_norm(
     While training, these move to the batch's by `momentum`, in place. Source: Ioffe, Szegedy
     (2015). `centre` and `scale` are the mean and 1 / the standard deviation that were used.
     """
-    lib, (_, spread, n) = namespace(input), _channels(input)
+    _, spread, n = _channels(input)
     statistics = {"running_mean": running_mean, "running_var": running_var}
     _check_channels("batch_norm", input.shape[1], **statistics, weight=weight, bias=bias)
     if training:
@@ -191,16 +222,27 @@ def batch_norm(
         variance = _per_channel(y, y) / max(n, 1)
         if running_mean is not None and n:
             unbiased = variance.reshape(-1) * (n / max(n - 1, 1))
-            running_mean += momentum * (centre.reshape(-1) - running_mean)
-            running_var += momentum * (unbiased - running_var)
+            _move(running_mean, centre.reshape(-1), momentum)
+            _move(running_var, unbiased, momentum)
     else:
         centre, variance = (x.astype(input.dtype).reshape(spread) for x in statistics.values())
         y = input - centre
-    scale = 1 / lib.sqrt(variance + eps)
-    y *= scale if weight is None else scale * weight.reshape(spread)
-    if bias is not None:
-        y += bias.reshape(spread)
+    scale = _inverse_root(variance, eps)
+    slope = scale if weight is None else scale * weight.reshape(spread)
+    _map(y, slope, None if bias is None else bias.reshape(spread))
     return y, centre, scale
+
+
+@fused
+def _move(running, new, momentum):
+    running += momentum * (new - running)
+
+
+@fused
+def _map(y, slope, bias):
+    y *= slope
+    if bias is not None:
+        y += bias
 
 
 @batch_norm.vjps(
@@ -224,12 +266,19 @@ def _(g, input, running_mean, running_var, weight, training, eps, centre, scale,
     gradients: list[Any] = [None] * 8
     if needs[0]:
         slope = scale if weight is None else scale * weight.reshape(spread)
-        gradients[0] = g * slope
         if training:
-            lost = centred * (slope * scale * along / n) + slope * total / n
-            gradients[0] = gradients[0] - lost
+            gradients[0] = _through_batch(g, centred, slope, scale, total, along, n)
+        else:
+            gradients[0] = g * slope
     gradients[3], gradients[4] = along.reshape((-1,)), total.reshape((-1,))
     return gradients
+
+
+@fused
+def _through_batch(g, centred, slope, scale, total, along, n):
+    """Also through the mean and the variance, which are the batch's."""
+    through = g * slope
+    return through - (centred * (slope * scale * along / n) + slope * total / n)
 
 
 @op(
@@ -253,14 +302,19 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
             )
     rows = input.reshape(_groups(input, num_groups))
     centred = rows - rows.mean(axis=2, keepdims=True)
-    scale = 1 / lib.sqrt(lib.square(centred).mean(axis=2, keepdims=True) + eps)
+    scale = _inverse_root(lib.square(centred).mean(axis=2, keepdims=True), eps)
     centred *= scale
-    y = normalized = centred.reshape(input.shape)
-    if weight is not None:
-        y = y * weight.reshape(spread)
-    if bias is not None:
-        y = y + bias.reshape(spread)
-    return y, normalized, scale
+    normalized = centred.reshape(input.shape)
+    if weight is None and bias is None:
+        return normalized, normalized, scale
+    w, b = (None if each is None else each.reshape(spread) for each in (weight, bias))
+    return _affine(normalized, w, b), normalized, scale
+
+
+@fused
+def _affine(x, weight, bias):
+    y = x if weight is None else x * weight
+    return y if bias is None else y + bias
 
 
 def _groups(input: Any, num_groups: int) -> tuple[int, int, int]:
@@ -290,7 +344,7 @@ def _(g, input, num_groups, weight, eps, normalized, scale, needs):
     if needs[0]:
         h = (g if weight is None else g * weight.reshape(spread)).reshape(rows)
         x = normalized.reshape(rows)
-        gradient = (h - mean(h, 2, True) - x * mean(h * x, 2, True)) * scale
+        gradient = _orthogonal(h, x, mean(h, 2, True), mean(h * x, 2, True), scale)
         gradients[0] = gradient.reshape(shape)
     gradients[2], gradients[3] = sum(g * normalized, axes), sum(g, axes)
     return gradients

@@ -17,7 +17,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from labtorch.backend.arrays import namespace
+from labtorch.backend.arrays import namespace, on_cpu
+from labtorch.backend.fused import fused
 from labtorch.backend.threads import hold_blas
 from labtorch.engine.op import op
 from labtorch.ops.unrolled import gradients_of_unrolled, gru_step, lstm_step, rnn_step
@@ -288,7 +289,7 @@ def _lstm_forward(call: _Call, stack: _Stack, k: int, x: Any) -> None:
     shift = 1 - full
     taken = [stack.rows(layer, w) for layer, w in enumerate(weights)]
     sums = gates.reshape((*gates.shape[:2], 4 * size, call.batch))
-    scratch, w_hr = lib.empty_like(cells[0]), weights[0].w_hr
+    scratch, w_hr, here = lib.empty_like(cells[0]), weights[0].w_hr, on_cpu(x)
     for tick in range(stack.ticks):
         lo, hi = stack.active(call, tick)
         n = sizes[tick] if depth == 1 else call.batch
@@ -296,18 +297,36 @@ def _lstm_forward(call: _Call, stack: _Stack, k: int, x: Any) -> None:
             operand = operands[tick, taken[layer], :n]
             lib.matmul(joined[layer], operand, out=sums[tick, layer, :, :n])
         a, c, s = gates[tick, lo:hi, ..., :n], cells[tick + 1, lo:hi, :, :n], scratch[lo:hi, :, :n]
-        lib.tanh(a, out=a)
-        a *= full[..., :n]
-        a += shift[..., :n]
-        lib.multiply(a[:, 1], cells[tick, lo:hi, :, :n], out=c)
-        c += lib.multiply(a[:, 0], a[:, 2], out=s)
-        lib.tanh(c, out=s)
-        h = hidden[tick + 1, lo:hi, :, :n]
-        if w_hr is None:
-            lib.multiply(a[:, 3], s, out=h)
+        before, h = cells[tick, lo:hi, :, :n], hidden[tick + 1, lo:hi, :, :n]
+        y = h if w_hr is None else s
+        if here:
+            lib.tanh(a, out=a)
+            a *= full[..., :n]
+            a += shift[..., :n]
+            lib.multiply(a[:, 1], before, out=c)
+            c += lib.multiply(a[:, 0], a[:, 2], out=s)
+            lib.multiply(a[:, 3], lib.tanh(c, out=s), out=y)
         else:
-            s *= a[:, 3]
+            _lstm_state(a[:, 0], a[:, 1], a[:, 2], a[:, 3], before, c, y)
+        if w_hr is not None:
             lib.matmul(w_hr, s[0], out=h[0])
+
+
+@fused
+def _lstm_state(i, f, g, o, before, c, h):
+    """A GPU's form of a tick, in one kernel: from sums to gates, the next cells and states."""
+    lib = namespace(i)
+    _half_logistic(i), _half_logistic(f), _half_logistic(o)
+    lib.tanh(g, out=g)
+    lib.add(f * before, i * g, out=c)
+    lib.multiply(o, lib.tanh(c), out=h)
+
+
+def _half_logistic(a: Any) -> None:
+    """In place: the logistic function of 2 a."""
+    namespace(a).tanh(a, out=a)
+    a *= 0.5
+    a += 0.5
 
 
 @lstm.vjps(
@@ -394,7 +413,7 @@ def _lstm_through_time(
     weights, w_hr = call.weights[k : k + depth], call.weights[k].w_hr
     projected: Any = None if w_hr is None else lib.zeros_like(above)
     sums = d.reshape((*d.shape[:2], 4 * stack.size, call.batch))
-    scratch, below = lib.empty_like(dc), lib.empty_like(dh[0])
+    scratch, below, here = lib.empty_like(dc), lib.empty_like(dh[0]), on_cpu(d)
     for tick in reversed(range(stack.ticks)):
         lo, hi = stack.active(call, tick)
         n = sizes[tick] if depth == 1 else call.batch
@@ -405,16 +424,31 @@ def _lstm_through_time(
         if w_hr is not None:
             projected[tick, :, :n] = h[0]
             m = lib.matmul(w_hr.T, h)
-        c += lib.multiply(m, through[tick, lo:hi, :, :n], out=scratch[lo:hi, :, :n])
-        a[:, :3] *= c[:, None]
-        a[:, 3] *= m
-        c *= f[tick, lo:hi, :, :n]
+        slope, forgets = through[tick, lo:hi, :, :n], f[tick, lo:hi, :, :n]
+        if here:
+            c += lib.multiply(m, slope, out=scratch[lo:hi, :, :n])
+            a[:, :3] *= c[:, None]
+            a[:, 3] *= m
+            c *= forgets
+        else:
+            _lstm_state_back(m, slope, forgets, c, a[:, 0], a[:, 1], a[:, 2], a[:, 3])
         for layer in range(lo, hi):
             w, product = weights[layer], sums[tick, layer, :, :n]
             lib.matmul(w.w_hh.T, product, out=dh[layer, :, :n])
             if layer:  # to the state of the layer below at the same step, which is a tick earlier
                 dh[layer - 1] += lib.matmul(w.w_ih.T, product, out=below)
     return projected
+
+
+@fused
+def _lstm_state_back(dh, slope, forgets, dc, i, f, g, o):
+    """The rule of `_lstm_state`, on local derivatives."""
+    dc += dh * slope
+    i *= dc
+    f *= dc
+    g *= dc
+    o *= dh
+    dc *= forgets
 
 
 # -------------------------------------------------------------------------------------------- GRU
@@ -437,7 +471,7 @@ def gru(input, hx, batch_sizes, dropped, layers, bidirectional, batch_first, *we
     gates = lib.empty((call.count, call.steps, call.batch, 3 * size), input.dtype)
     candidates = lib.zeros((call.count, call.steps, call.batch, size), input.dtype)
     scale = _scales(lib, "gru", size, input.dtype)
-    update, term = lib.empty_like(gates[0, 0]), lib.empty_like(hidden[0, 0])
+    update, term, here = lib.empty_like(gates[0, 0]), lib.empty_like(hidden[0, 0]), on_cpu(input)
     for k, w in enumerate(call.weights):
         x = call.input(k // call.directions, hidden)
         bias = None if w.b_ih is None else w.b_ih * scale
@@ -456,6 +490,10 @@ def gru(input, hx, batch_sizes, dropped, layers, bidirectional, batch_first, *we
                 a[:, size : 2 * size],
                 a[:, 2 * size :],
             )
+            if not here:
+                parts = [u[:, at : at + size] for at in range(0, 3 * size, size)]
+                _gru_state(r, z, new, *parts, h_k[t, :n], q_k[t, :n], h)
+                continue
             rz += u[:, : 2 * size]
             lib.tanh(rz, out=rz)
             rz *= 0.5
@@ -467,6 +505,19 @@ def gru(input, hx, batch_sizes, dropped, layers, bidirectional, batch_first, *we
             s *= z
             lib.add(new, s, out=h)
     return *call.results(hidden), gates, candidates, hidden
+
+
+@fused
+def _gru_state(r, z, new, u_r, u_z, u_n, before, candidate, h):
+    """A GPU's form of a step, in one kernel: from sums to gates and the next states."""
+    lib = namespace(r)
+    r += u_r
+    z += u_z
+    _half_logistic(r), _half_logistic(z)
+    lib.copyto(candidate, u_n)
+    new += r * u_n
+    lib.tanh(new, out=new)
+    lib.add(new, (before - new) * z, out=h)
 
 
 @gru.vjps(
@@ -512,15 +563,31 @@ def _gru_back(
         d *= call.along(k, call.active)[:, :, None]
         local *= call.along(k, call.active)[:, :, None]
     hold_blas()  # small products
+    here = on_cpu(d)
     for t, n in reversed(list(enumerate(call.sizes_along(k)))):
         h = dh[:n]
-        h += above[t, :n]
-        by_gate[t, :n] *= h[:, None]
-        local[t, :n] *= h
-        h *= z[t, :n]
+        if here:
+            h += above[t, :n]
+            by_gate[t, :n] *= h[:, None]
+            local[t, :n] *= h
+            h *= z[t, :n]
+        else:
+            gates_t = (by_gate[t, :n, gate] for gate in range(3))
+            _gru_state_back(h, above[t, :n], *gates_t, local[t, :n], z[t, :n])
         h += d[t, :n].dot(w.w_hh)
     of_input = lib.concatenate([d[..., : 2 * size], local], axis=-1)
     return of_input, _affine_gradients(of_input, x, hidden[:-1], w, d)
+
+
+@fused
+def _gru_state_back(dh, above, r, z, new, local, update):
+    """The rule of `_gru_state`, on local derivatives."""
+    dh += above
+    r *= dh
+    z *= dh
+    new *= dh
+    local *= dh
+    dh *= update
 
 
 # -------------------------------------------------------------------------------------------- RNN
@@ -546,12 +613,21 @@ def rnn(input, hx, relu, batch_sizes, dropped, layers, bidirectional, batch_firs
         hold_blas()  # small products
         for t, n in enumerate(call.sizes_along(k)):
             a = sums[t, :n]
-            a += lib.matmul(h_k[t, :n], recurrent, out=update[:n])
-            if relu:
-                lib.maximum(a, 0, out=h_k[t + 1, :n])
-            else:
-                lib.tanh(a, out=h_k[t + 1, :n])
+            u = lib.matmul(h_k[t, :n], recurrent, out=update[:n])
+            (_relu_state if relu else _tanh_state)(a, u, h_k[t + 1, :n])
     return *call.results(hidden), hidden
+
+
+@fused
+def _relu_state(a, u, h):
+    a += u
+    namespace(a).maximum(a, 0, out=h)
+
+
+@fused
+def _tanh_state(a, u, h):
+    a += u
+    namespace(a).tanh(a, out=h)
 
 
 @rnn.vjps(
@@ -591,7 +667,12 @@ def _rnn_back(
     hold_blas()  # small products
     for t, n in reversed(list(enumerate(call.sizes_along(k)))):
         h = dh[:n]
-        h += above[t, :n]
-        d[t, :n] *= h
+        _rnn_state_back(h, above[t, :n], d[t, :n])
         call.lib.matmul(d[t, :n], w.w_hh, out=h)
     return d, _affine_gradients(d, x, hidden[:-1], w)
+
+
+@fused
+def _rnn_state_back(dh, above, d):
+    dh += above
+    d *= dh

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from labtorch.backend.arrays import namespace
+from labtorch.backend.fused import fused
 from labtorch.engine.op import op
 from labtorch.engine.public import ELEMENTWISE, NOWHERE, public
 from labtorch.ops.arithmetic import _floating, _lib, cos, exp, log, log1p, sin, where
@@ -105,6 +106,7 @@ def _erfc(lib: Any, x: Any) -> Any:
 @public(ELEMENTWISE, aliases="special.erf")
 @op(r"y = \frac{2}{\sqrt{\pi}} \int_0^x e^{-t^2}\,\mathrm{d}t")
 @doubled
+@fused
 def erf(input):
     """The error function, to the last digits of float64."""
     return _erf(namespace(input), input)

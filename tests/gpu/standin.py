@@ -47,9 +47,26 @@ def crossed(kind: str) -> None:
 
 class _Current(threading.local):
     device = 0
+    fusing = False
 
 
 current = _Current()
+launches: Counter[str] = Counter()  # of kernels, by the names of functions
+
+
+def launched(name: str) -> None:
+    if not current.fusing:
+        launches[name] += 1
+
+
+@contextlib.contextmanager
+def one_launch() -> Iterator[None]:
+    """What is called inside belongs to a kernel that has been counted."""
+    before, current.fusing = current.fusing, True
+    try:
+        yield
+    finally:
+        current.fusing = before
 
 
 # ------------------------------------------------------------------------------ arrays
@@ -210,6 +227,7 @@ class ndarray:
         return (self[i] for i in range(len(self)))
 
     def __getitem__(self, index: Any) -> ndarray:
+        assert not current.fusing, "cupy.fuse takes no index"
         seen: list = [self]
         return (
             wrap(self._host[unwrap(index, seen, "an index", index=True)], (self,))
@@ -221,6 +239,7 @@ class ndarray:
         return wrap(np.array(self._host[unwrap(index, [], "an index")]))
 
     def __setitem__(self, index: Any, value: Any) -> None:
+        launched("assignment")
         place = unwrap(index, [], "an index", index=True)
         given = unwrap(value, [], "an assignment")
         if not isinstance(value, (ndarray, *SCALARS)):
@@ -288,6 +307,7 @@ class ndarray:
 def _method(name: str, parameters: str) -> Any:
     def call(self: ndarray, *args: Any, **kwargs: Any) -> Any:
         checked(f"ndarray.{name}", parameters, args, kwargs)
+        assert not current.fusing or name in ("astype", "copy"), f"cupy.fuse lacks {name}()"
         seen: list = []
         host = unwrap(self, seen, name)
         args = unwrap(args, seen, name)
@@ -296,6 +316,8 @@ def _method(name: str, parameters: str) -> Any:
         result = getattr(host, name)(*args, **kwargs)
         if name == "astype" and result is host:
             return self
+        if name not in FREE:
+            launched(name)
         if name == "diagonal":  # NumPy's may not be written to
             result.flags.writeable = True
         return wrap(result, tuple(seen)) if out is None else out
@@ -391,6 +413,7 @@ class ufunc:
         )
         if not self.nin <= len(args) <= self.nin + self.nout:
             raise TypeError(f"cupy.{self.name} takes {self.nin} operands, got {len(args)}")
+        launched(self.name)
         seen: list = []
         inputs, outs = args[: self.nin], args[self.nin :]
         if any(not isinstance(each, (ndarray, *SCALARS)) for each in inputs):
@@ -437,6 +460,8 @@ class ufunc:
         return wrap(self._host.accumulate(unwrap(array, [], self.name), axis, dtype))
 
 
+FREE = {"reshape", "ravel", "transpose", "swapaxes", "moveaxis", "expand_dims", "squeeze", "view"}
+FREE |= {"empty", "empty_like", "diagonal", "broadcast_to", "ndim", "shape", "size"}  # no kernel
 BOXED = {"allclose", "array_equal", "array_equiv", "isin"}  # NumPy gives a bool
 PLAIN = {"ndim", "shape", "size", "result_type", "can_cast", "iscomplexobj", "isrealobj"}
 PLAIN |= {"may_share_memory", "shares_memory", "isscalar", "min_scalar_type", "common_type"}
@@ -449,6 +474,8 @@ def function(name: str, host: Any, parameters: str) -> Any:
 
     def call(*args: Any, **kwargs: Any) -> Any:
         checked(name, parameters, args, kwargs)
+        if short not in FREE:
+            launched(name)
         if parameters != "*args, **kwargs":
             kwargs.pop("blocking", None)
         seen: list = []
@@ -624,11 +651,16 @@ class Event:
 
 
 # ------------------------------------------------------------------------------ modules
-kernels: set[tuple] = set()  # each function that was fused, with what CuPy compiles it for
+kernels: dict[tuple, tuple] = {}  # each function that was fused, and what CuPy compiles it for:
+# the kinds of its arguments, and the dtypes of its results
 
 
 def fuse(kernel_name: str) -> Any:
-    """Runs the function as it stands, and notes for which kinds of arguments."""
+    """Runs the function as it stands, and notes for which kinds of arguments.
+
+    Inside, what is fused itself is a part of the same kernel, and an array has no more than CuPy's
+    tracer gives it.
+    """
 
     def kind(value: Any) -> Any:
         if isinstance(value, ndarray):
@@ -638,8 +670,13 @@ def fuse(kernel_name: str) -> Any:
 
     def decorate(function: Any) -> Any:
         def call(*args: Any) -> Any:
-            kernels.add((function, tuple(map(kind, args))))
-            return function(*args)
+            key = function, tuple(map(kind, args))
+            launched(kernel_name)
+            with one_launch():
+                result = function(*args)
+            several = result if isinstance(result, tuple) else (result,)
+            kernels[key] = tuple(each.dtype for each in several if each is not None)
+            return result
 
         return call
 

@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 
 from labtorch.backend.arrays import namespace
+from labtorch.backend.fused import fused
 from labtorch.engine.composite import composite
 from labtorch.engine.variable import wrap
 from labtorch.nn.functional.activation import applied
@@ -26,7 +27,12 @@ def drawn_mask(size: tuple, p: float, like: Tensor) -> Tensor:
     if p == 1.0:
         return wrap(namespace(like._array).zeros(size, dtype))
     drawn = random.stream_like(like._array).random(size, dtype=np.float32)
-    return wrap((drawn >= p).astype(dtype) * dtype.type(1 / (1 - p)))
+    return wrap(_mask(drawn, p, dtype.type(1 / (1 - p))))
+
+
+@fused
+def _mask(drawn, p, scale):
+    return (drawn >= p).astype(scale.dtype) * scale
 
 
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from labtorch.backend.arrays import namespace
+from labtorch.backend.fused import fused
 from labtorch.engine.variable import wrap
 from labtorch.tensor.tensor import Tensor
 
@@ -45,17 +46,26 @@ def clip_grads_with_norm_(
 ) -> None:
     """Scale the gradients so that `total_norm` becomes at most `max_norm`."""
     total: Any = total_norm._array
+    scale = None
     if isinstance(total, np.ndarray):
         scale = np.asarray(float(max_norm) / (total.item() + 1e-6))
         if scale >= 1.0:  # a NaN goes on: it is to be seen in the gradients
             return
-    else:  # without waiting for the GPU to tell the norm
-        scale = namespace(total).minimum(float(max_norm) / (total + 1e-6), 1)
     for parameter in _listed(parameters):
         gradient = parameter._grad
         if gradient is not None:
-            gradient._array *= scale.astype(gradient._array.dtype)
+            if scale is None:
+                _bound(gradient._array, total, float(max_norm))
+            else:
+                gradient._array *= scale.astype(gradient._array.dtype)
             gradient.version().written("clip_grad_")
+
+
+@fused
+def _bound(gradient, total, max_norm):
+    """Without waiting for the GPU to tell the norm."""
+    scale = namespace(total).minimum(max_norm / (total + 1e-6), 1)
+    gradient *= scale.astype(gradient.dtype)
 
 
 def clip_grad_norm_(
