@@ -4,7 +4,9 @@ Each rank also trains alone, on the whole batch: that is what the ranks' common 
 """
 
 import copy
+import gc
 import sys
+import weakref
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ import pytest
 import labtorch as torch
 import labtorch.distributed as dist
 from labtorch import nn
+from labtorch.engine.thread import current
 from labtorch.nn.parallel import DistributedDataParallel
 from labtorch.utils.data import DataLoader, TensorDataset
 from labtorch.utils.data.distributed import DistributedSampler
@@ -370,6 +373,18 @@ def check_data_shared_out_by_the_sampler():
         assert set(seen) == set(range(13)) and len(seen) == n * len(sampler)
         orders.append(mine)
     assert orders[0] != orders[1]
+
+
+def check_a_model_whose_last_pass_was_forward_is_freed():
+    wrapped = DistributedDataParallel(mlp())
+    wrapped(share(batch()[0]))
+    gone = weakref.ref(wrapped.module)
+    del wrapped
+    gc.collect()
+    assert gone() is None
+    other, (x, y) = DistributedDataParallel(mlp()), batch()
+    nn.functional.cross_entropy(other(share(x)), share(y)).backward()
+    assert current().before_backward == ()
 
 
 def check_a_checkpoint_of_the_wrapped_model():

@@ -10,7 +10,7 @@ graph is searched for these nodes, from the loss, so that uses outside the model
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from weakref import ref
 
@@ -109,19 +109,19 @@ class Reducer:
         self.started = 0  # buckets of this pass
         self.waiting: dict[int, int] = {}  # by parameter: uses whose gradient is to come
         self.sums: dict[int, Any] = {}
+        self._begins = _beginning(self)
 
     # ------------------------------------------------------------ one pass
     def arm(self, weight: float) -> None:
         """Reduce the gradients of the next backward pass through the model."""
         self.weight, self.armed = weight, True
         thread = current()
-        if self.begin not in thread.before_backward:
-            thread.before_backward = (*thread.before_backward, self.begin)
+        if self._begins not in thread.before_backward:
+            thread.before_backward = (*thread.before_backward, self._begins)
 
     def disarm(self) -> None:
         self.armed = self.reducing = False
-        thread = current()
-        thread.before_backward = tuple(b for b in thread.before_backward if b != self.begin)
+        _forget(self._begins)
 
     def begin(self, roots: Sequence[Variable]) -> None:
         """Find out which nodes give which parameter its gradient, and listen there."""
@@ -219,6 +219,25 @@ class Reducer:
         self._used_by_anyone()
         for bucket in self.buckets:
             self.group.wait(bucket.request, "DistributedDataParallel.join")
+
+
+def _beginning(reducer: Reducer) -> Callable[[Sequence[Variable]], None]:
+    """What a thread calls before a pass; it keeps no model alive that is never passed back through."""
+    whom = ref(reducer)
+
+    def begins(roots: Sequence[Variable]) -> None:
+        told = whom()
+        if told is None:
+            _forget(begins)
+        else:
+            told.begin(roots)
+
+    return begins
+
+
+def _forget(begins: Callable[[Sequence[Variable]], None]) -> None:
+    thread = current()
+    thread.before_backward = tuple(each for each in thread.before_backward if each is not begins)
 
 
 def _listen(node: Node, places: list[tuple[int, int]], reducer: Reducer) -> None:
