@@ -10,7 +10,6 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from importlib import metadata
-from pathlib import Path
 from typing import NamedTuple
 
 
@@ -159,8 +158,9 @@ def layout() -> Finding:
 
 def parallel() -> Iterator[Finding]:
     yield package("mpi4py", "torch.distributed", "parallel")
-    beside = Path(sys.executable).with_name("mpiexec")
-    launcher = str(beside) if beside.exists() else shutil.which("mpiexec")
+    from labtorch.distributed.notebook import mpiexec
+
+    launcher = mpiexec()
     advice = "" if launcher else "to start several processes"
     yield Finding("mpiexec", launcher, advice, "parallel")
     yield package("ipyparallel", "several processes from a notebook", "parallel")

@@ -82,17 +82,7 @@ def spawn(
     return None
 
 
-def start_processes(
-    fn: Callable[..., Any],
-    args: tuple[Any, ...] = (),
-    nprocs: int = 1,
-    join: bool = True,
-    daemon: bool = False,
-    start_method: str = "spawn",
-    **options: Any,
-) -> ProcessContext | None:
-    """As `spawn`."""
-    return spawn(fn, args, nprocs, join, daemon, start_method)
+start_processes = spawn
 
 
 class ProcessContext:

@@ -22,6 +22,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from labtorch.distributed.notebook import mpiexec  # noqa: E402
 from tests.benchmarks.steps import PROGRAMS, STEPS, UNTIMED, Engine  # noqa: E402
 
 PORT = 29511
@@ -53,8 +54,7 @@ def rank(name: str, program: str) -> None:
 
 
 def timed(name: str, program: str, n: int) -> float:
-    mpiexec = Path(sys.executable).with_name("mpiexec")
-    launcher = str(mpiexec) if mpiexec.exists() else "mpiexec"
+    launcher = mpiexec() or "mpiexec"
     command = [launcher, "-n", str(n), sys.executable, __file__, program, "--rank", name]
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)

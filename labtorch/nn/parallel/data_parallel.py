@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from labtorch import cuda
 from labtorch.backend import devices
 from labtorch.nn.module import Module
 from labtorch.nn.parallel.replicas import gather, parallel_apply, replicate, scatter
@@ -30,7 +31,7 @@ class DataParallel(Module):
         self.module = module
         self.dim = dim
         if device_ids is None:
-            device_ids = range(_gpus())
+            device_ids = range(cuda.device_count())
         self.device_ids = [devices.device(each) for each in device_ids]
         if output_device is None and self.device_ids:
             output_device = self.device_ids[0]
@@ -72,12 +73,6 @@ def data_parallel(
     inputs = inputs if isinstance(inputs, tuple) else (inputs,)
     wrapped = DataParallel(module, device_ids, output_device, dim)
     return wrapped(*inputs, **(module_kwargs or {}))
-
-
-def _gpus() -> int:
-    if not devices.cuda_is_available():
-        return 0
-    return devices.library("cuda").cuda.runtime.getDeviceCount()
 
 
 def _same(a: devices.device, b: devices.device) -> bool:
