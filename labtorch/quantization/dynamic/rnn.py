@@ -232,19 +232,19 @@ class RNNCellBase(Stated, recurrent.RNNCellBase):
     """What the dynamically quantized cells share."""
 
     _FLOAT_MODULE: type = recurrent.RNNCellBase
+    _CHUNKS = 4  # gates, stacked in a weight's rows
 
     def __init__(
         self,
         input_size: int,
         hidden_size: int,
         bias: bool = True,
-        num_chunks: int = 4,
         dtype: dtypes.dtype = dtypes.qint8,
     ) -> None:
         Module.__init__(self)
         _check_dtype(type(self).__name__, dtype)
         self.input_size, self.hidden_size, self.bias = input_size, hidden_size, bias
-        self.weight_dtype, rows = dtype, num_chunks * hidden_size
+        self.weight_dtype, rows = dtype, self._CHUNKS * hidden_size
         weights = _blank(rows, input_size, dtype), _blank(rows, hidden_size, dtype)
         self._pairs = [(w, zeros(rows) if bias else None) for w in weights]
 
@@ -310,35 +310,17 @@ class LSTMCell(RNNCellBase, recurrent.LSTMCell):
 
     _FLOAT_MODULE = recurrent.LSTMCell
 
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        bias: bool = True,
-        dtype: dtypes.dtype = dtypes.qint8,
-    ) -> None:
-        RNNCellBase.__init__(self, input_size, hidden_size, bias, 4, dtype)
-
 
 class GRUCell(RNNCellBase, recurrent.GRUCell):
     """`nn.GRUCell` with quantized weights."""
 
-    _FLOAT_MODULE = recurrent.GRUCell
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        bias: bool = True,
-        dtype: dtypes.dtype = dtypes.qint8,
-    ) -> None:
-        RNNCellBase.__init__(self, input_size, hidden_size, bias, 3, dtype)
+    _FLOAT_MODULE, _CHUNKS = recurrent.GRUCell, 3
 
 
 class RNNCell(RNNCellBase, recurrent.RNNCell):
     """`nn.RNNCell` with quantized weights."""
 
-    _FLOAT_MODULE = recurrent.RNNCell
+    _FLOAT_MODULE, _CHUNKS = recurrent.RNNCell, 1
 
     def __init__(
         self,
@@ -348,5 +330,5 @@ class RNNCell(RNNCellBase, recurrent.RNNCell):
         nonlinearity: str = "tanh",
         dtype: dtypes.dtype = dtypes.qint8,
     ) -> None:
-        RNNCellBase.__init__(self, input_size, hidden_size, bias, 1, dtype)
+        super().__init__(input_size, hidden_size, bias, dtype)
         self.nonlinearity = nonlinearity
