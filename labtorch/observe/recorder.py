@@ -361,7 +361,7 @@ class Recorder(Watcher):
         self.failure = {"node": at, "op": call.op.name, "kind": "error", "message": str(error)}
 
     def mutated(self, tensor: Variable) -> None:
-        pass
+        """A write is an op call, too, and recorded as that."""
 
     # ---------------------------------------------------------------- backward
     def backward_begun(self, roots: list[Variable]) -> None:

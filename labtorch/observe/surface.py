@@ -491,7 +491,7 @@ class Surface:
             if grid is not None:
                 self._fill(grid)
         except _Halted:
-            pass
+            pass  # another grid is wanted, or none: what is filled in stays
         except Exception as error:  # told in the view
             self.phase, self.error = "failed", f"{type(error).__name__}: {error}"
         finally:

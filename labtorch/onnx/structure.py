@@ -66,7 +66,7 @@ class Arguments:
                 self.signature.bind(*self.args[:-1], **self.args[-1])
                 self.args, self.kwargs = self.args[:-1], dict(self.args[-1])
             except TypeError:
-                pass
+                pass  # it is an argument like the others: a dict
         self.leaves = self._leaves(self.args, self.kwargs)
         for name, each in self.leaves:
             if getattr(each, "is_quantized", False):

@@ -609,7 +609,7 @@ class Device:
 
 
 class CUDARuntimeError(RuntimeError):
-    pass
+    """CuPy's own, raised where the driver refuses."""
 
 
 class Stream:
@@ -626,7 +626,7 @@ class Stream:
         crossings["synchronize"] += 1
 
     def wait_event(self, event: Any) -> None:
-        pass
+        """All work is done at once here: there is nothing to wait for."""
 
     def record(self, event: Any = None) -> Any:
         return event or Event()

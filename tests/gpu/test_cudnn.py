@@ -24,7 +24,7 @@ from tests.oracle import randn
 
 
 class NotSupported(Exception):
-    pass
+    """The frontend's word for a graph that no kernel computes."""
 
 
 class FakeTensor:
