@@ -222,7 +222,7 @@ class Reducer:
 
 
 def _beginning(reducer: Reducer) -> Callable[[Sequence[Variable]], None]:
-    """What a thread calls before a pass; it keeps no model alive that is never passed back through."""
+    """What a thread calls before a pass; a model that it never comes to is not kept alive."""
     whom = ref(reducer)
 
     def begins(roots: Sequence[Variable]) -> None:
